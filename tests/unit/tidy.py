@@ -21,7 +21,7 @@ MAX_FUNCTION_LINES = 70
 CORE = ("domain", "rules", "engine")
 """The deterministic part: same envelopes in, same commands out, on every machine and every run."""
 
-CORE_LIBRARIES = {"domain": {"msgspec"}, "rules": {"msgspec", "pydantic"}, "engine": {"msgspec"}}
+CORE_LIBRARIES = {"domain": {"msgspec"}, "rules": {"msgspec", "pydantic", "pydantic_core"}, "engine": {"msgspec"}}
 
 BANNED_IN_CORE_IMPORTS = {
     "asyncio": "return commands; the shell awaits",
@@ -309,6 +309,18 @@ def comments(source: Source) -> Iterator[Finding]:
 def _reason(suppression: re.Match[str]) -> str:
     after_codes = SUPPRESSED_CODES.sub("", suppression["rest"], count=1)
     return (after_codes + (suppression["more"] or "")).strip(" -#:,")
+
+
+def defines_rule(source: Source) -> bool:
+    """Say whether a file of rules/ defines a rule, as opposed to something that rules share."""
+    return PurePosixPath(source.path).stem != "contract" and any(
+        isinstance(node, ast.ClassDef) and node.name.endswith("Rule") and not _is_abstract(node)
+        for node in source.tree.body
+    )
+
+
+def _is_abstract(node: ast.ClassDef) -> bool:
+    return any(isinstance(base, ast.Name) and base.id in {"ABC", "Protocol"} for base in node.bases)
 
 
 def module_names(source: Source) -> Iterator[Finding]:

@@ -1,0 +1,1 @@
+"""How fast riskd is, one command per figure."""

@@ -1,0 +1,1 @@
+"""The edges to brokers: each speaks one broker's protocol and reports in riskd's own words."""

@@ -1,0 +1,1 @@
+"""The words of riskd's field: values without behaviour that reaches outside."""

@@ -1,0 +1,280 @@
+"""The state of one account: everything riskd knows and must remember about it.
+
+Immutable: each event makes a new one. Mappings in it are never changed in place.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from riskd.domain.events import Fill
+from riskd.domain.orders import WorkingOrder
+
+
+class Lot(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Contracts opened by one fill and still held.
+
+    Units: ``quantity`` signed contracts, ``price`` points. ``fees`` USD charged when they were opened.
+    """
+
+    quantity: int
+    price: Decimal
+    opened_at: datetime
+    seq: int
+    trade_id: str = ""
+    order_id: str | None = None
+
+
+class Position(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A net position in one contract.
+
+    Units: ``quantity`` signed contracts, the sum of its lots, oldest lot first; ``realized`` USD since it opened from
+    flat.
+    Shape: ``opening_seq`` identifies this position: a later one of the same contract has another.
+    """
+
+    contract: str
+    quantity: int
+    lots: tuple[Lot, ...]
+    opening_seq: int
+    opened_at: datetime
+    realized: Decimal = Decimal(0)
+
+
+class Reported(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The broker's last word on a position, and since when it disagrees with the folded fills.
+
+    Shape: ``drift`` is the quantity that a first snapshot showed against the fills; a second one that agrees is
+    adopted.
+    """
+
+    quantity: int
+    average_price: Decimal
+    disagrees_since: datetime | None = None
+    drift: int | None = None
+    drift_at: datetime | None = None
+
+
+class Lockout(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One cause for being locked; ``until`` None lasts until an admin releases it."""
+
+    cause: str
+    until: datetime | None
+    since: datetime
+    seq: int
+    reason: str
+    rule: str = ""
+
+
+class NoNewRisk(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A cause for taking no new risk: a cooldown, a rule that failed, an account not yet reconciled.
+
+    Shape: ``allowance`` is the signed position per contract that may be kept; it only shrinks towards zero.
+    ``contract`` limits the cause to one contract.
+    """
+
+    cause: str
+    until: datetime | None
+    since: datetime
+    reason: str
+    allowance: Mapping[str, int] = {}
+    contract: str | None = None
+
+
+class Episode(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A violation from its first breach to its first clean evaluation, recorded and told once."""
+
+    rule_id: str
+    rule: str
+    key: str
+    seq: int
+    since: datetime
+    message: str
+    acted: bool = False
+
+
+class CloseStatus(StrEnum):
+    """Where an outstanding close stands."""
+
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
+
+
+class Close(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The one close that is outstanding for a contract.
+
+    Units: ``quantity`` positive contracts; ``filled`` those that have come back as fills; ``held`` signed at sending.
+    Shape: bound to one position by ``opening_seq``. Since ``unknown_seq`` the outcome is unknown: ``checks`` counts the
+    snapshots since then that agree on ``checked_quantity``, the first of them at ``checked_at``.
+    """
+
+    command_id: str
+    contract: str
+    quantity: int
+    whole: bool
+    held: int
+    opening_seq: int
+    sent_at: datetime
+    seq: int
+    rule: str
+    enforcement: int
+    status: CloseStatus = CloseStatus.SENT
+    filled: int = 0
+    order_id: str | None = None
+    accepted_at: datetime | None = None
+    unknown_seq: int | None = None
+    checked_at: datetime | None = None
+    checked_quantity: int = 0
+    checks: int = 0
+
+
+class Cancel(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The one cancel or resize that is outstanding for an order; ``size`` None cancels it."""
+
+    command_id: str
+    order_id: str
+    sent_at: datetime
+    seq: int
+    size: int | None = None
+    status: CloseStatus = CloseStatus.SENT
+
+
+class Retry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How often the broker refused, and when to ask again.
+
+    Shape: ``failures`` counts real refusals only; a closed market is none. ``needs_snapshot`` is the seq after which a
+    snapshot must have begun before anything is sent again, 0 for none.
+    """
+
+    failures: int
+    not_before: datetime
+    code: str = ""
+    needs_snapshot: int = 0
+
+
+class FlattenTarget(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The account must become flat, with nothing working; ends only when that is confirmed.
+
+    Shape: ``flat_seq`` is the envelope at which everything first looked flat; a snapshot begun after it confirms.
+    """
+
+    rule: str
+    reason: str
+    seq: int
+    since: datetime
+    flat_seq: int | None = None
+
+
+class Enforcement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An action under way, kept until its targets are reached so that its end can be told.
+
+    Units: ``closed`` maps contract to the contracts that riskd's own closes have brought back so far.
+    """
+
+    enforcement_id: int
+    rule: str
+    action: str
+    headline: str
+    started_at: datetime
+    contracts: tuple[str, ...] = ()
+    closed: Mapping[str, int] = {}
+
+
+class Asked(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The snapshot that is on its way; asked for again when it does not come."""
+
+    request_id: str
+    seq: int
+    at: datetime
+
+
+class Trim(msgspec.Struct, frozen=True, omit_defaults=True):
+    """riskd reduced this position; exits placed before ``seq`` may not exceed what is left."""
+
+    seq: int
+    rule: str
+
+
+class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One account.
+
+    Units: USD for ``balance``, ``realized`` (gross, today's), ``realized_own`` (the same by riskd's own lots), ``fees``
+    (positive, today's) and ``flow`` (the day's cash flows per contract in points x contracts, what was carried in at
+    its 17:00 mark subtracted, so that net P&L = sum(point value x (flow + quantity x mark)) - fees).
+    Shape: ``fills`` holds today's by trade id, ``earlier`` the ids of the TradingDay before, ``carried`` the positions
+    held at 17:00 and ``carried_marks`` what they were valued at. ``reconciled`` is False until a snapshot has been
+    booked since the start. A snapshot begun after ``recheck_seq`` is wanted while that is not zero. ``reentries``
+    counts how often something appeared under the lockout.
+    Source: rules.md section 0 for the definitions.
+    """
+
+    account: str
+    trading_day: date
+    day_ends_at: datetime
+    name: str = ""
+    balance: Decimal | None = None
+    can_trade: bool = True
+    armed: bool = False
+    reconciled: bool = False
+    seq: int = 0
+    last_fill_seq: int = 0
+    last_fill_at: datetime | None = None
+    positions: Mapping[str, Position] = {}
+    reported: Mapping[str, Reported] = {}
+    orders: Mapping[str, WorkingOrder] = {}
+    fills: Mapping[str, Fill] = {}
+    earlier: frozenset[str] = frozenset()
+    realized: Decimal = Decimal(0)
+    realized_own: Decimal = Decimal(0)
+    fees: Decimal = Decimal(0)
+    flow: Mapping[str, Decimal] = {}
+    commission_rates: Mapping[str, Decimal] = {}
+    lockouts: tuple[Lockout, ...] = ()
+    no_new_risk: tuple[NoNewRisk, ...] = ()
+    episodes: Mapping[str, Episode] = {}
+    flatten: FlattenTarget | None = None
+    close_requests: Mapping[str, int] = {}
+    closes: Mapping[str, Close] = {}
+    cancels: Mapping[str, Cancel] = {}
+    retries: Mapping[str, Retry] = {}
+    trims: Mapping[str, Trim] = {}
+    enforcements: tuple[Enforcement, ...] = ()
+    asked: Asked | None = None
+    recheck_seq: int = 0
+    carried: Mapping[str, Position] = {}
+    carried_marks: Mapping[str, Decimal] = {}
+    reentries: int = 0
+    partial_close: bool = True
+    error_state: bool = False
+
+    def quantity(self, contract: str) -> int:
+        """Return the signed quantity that the fills add up to."""
+        position = self.positions.get(contract)
+        return position.quantity if position else 0
+
+    @property
+    def locked(self) -> bool:
+        """Tell whether any lockout stands."""
+        return bool(self.lockouts)
+
+
+MatchingMethod = Literal["fifo", "lifo", "average"]
+
+
+class PnlSettings(msgspec.Struct, frozen=True):
+    """How P&L is reckoned.
+
+    Units: ``price_band`` in ticks.
+    Shape: ``price_source`` "last" or "bid_ask"; ``fees`` "included" or "excluded".
+    """
+
+    price_source: Literal["last", "bid_ask"] = "last"
+    matching: MatchingMethod = "fifo"
+    fees: Literal["included", "excluded"] = "included"
+    price_band: int = 8
+    stale_after_ms: int = 10_000

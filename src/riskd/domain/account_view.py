@@ -1,0 +1,143 @@
+"""One account as a rule sees it: its state, the market and the clock of the event, with the figures derived once."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from typing import Final
+
+from riskd.domain.account import AccountState, PnlSettings, Position
+from riskd.domain.booking import book_fill
+from riskd.domain.events import AnyEvent, Fill
+from riskd.domain.instruments import Instrument, root_of_contract
+from riskd.domain.market import Market
+from riskd.domain.orders import WorkingOrder, entries
+
+ZERO: Final = Decimal(0)
+DISAGREEMENT: Final = timedelta(milliseconds=250)
+"""How long fills and the broker's position may differ before riskd believes that something was missed."""
+_DEFAULT_SETTINGS: Final = PnlSettings()
+
+
+class AccountView:
+    """A read-only look at one account at one moment.
+
+    Units: all money in USD, quantities in signed contracts.
+    """
+
+    def __init__(
+        self,
+        account: AccountState,
+        *,
+        market: Market,
+        instruments: Mapping[str, Instrument],
+        at: datetime,
+        settings: PnlSettings = _DEFAULT_SETTINGS,
+    ) -> None:
+        """Look at ``account`` with these prices at this time."""
+        self.account = account
+        self.market = market
+        self.instruments = instruments
+        self.at = at
+        self.settings = settings
+
+    @cached_property
+    def quantities(self) -> Mapping[str, int]:
+        """Return the signed quantity per contract that rules judge: the larger of fills and broker where they differ."""
+        found = {contract: position.quantity for contract, position in self.account.positions.items()}
+        for contract, reported in self.account.reported.items():
+            since = reported.disagrees_since
+            overdue = since is not None and self.at - since >= DISAGREEMENT
+            if overdue and abs(reported.quantity) > abs(found.get(contract, 0)):
+                found[contract] = reported.quantity
+        return found
+
+    def including(self, event: AnyEvent) -> "AccountView":
+        """Return the view with a fill booked that the caller has not booked yet; other events change nothing here."""
+        if not isinstance(event, Fill) or event.contract not in self.instruments:
+            return self
+        booked = book_fill(
+            self.account,
+            event,
+            self.instruments[event.contract],
+            seq=self.account.last_fill_seq + 1,
+            at=self.at,
+            method=self.settings.matching,
+        )
+        return self.of(booked)
+
+    def of(self, account: AccountState) -> "AccountView":
+        """Return the same look at another state of the account."""
+        return AccountView(
+            account, market=self.market, instruments=self.instruments, at=self.at, settings=self.settings
+        )
+
+    @property
+    def positions(self) -> Mapping[str, Position]:
+        """Return the open positions by contract."""
+        return self.account.positions
+
+    def root(self, contract: str) -> str:
+        """Return the product root of a contract."""
+        instrument = self.instruments.get(contract)
+        return instrument.root if instrument else root_of_contract(contract)
+
+    def mark(self, contract: str, quantity: int) -> Decimal | None:
+        """Return the price that a position of this sign is valued at, None while none is known."""
+        quote = self.market.get(contract)
+        return quote.price(quantity, bid_ask=self.settings.price_source == "bid_ask") if quote else None
+
+    def unrealized(self, contract: str) -> Decimal:
+        """Return the open P&L of one position: sum of (mark - lot price) x signed quantity x point value."""
+        position, instrument = self.account.positions.get(contract), self.instruments.get(contract)
+        if position is None or instrument is None:
+            return ZERO
+        mark = self.mark(contract, position.quantity)
+        if mark is None:
+            return ZERO
+        points = sum(((mark - lot.price) * lot.quantity for lot in position.lots), ZERO)
+        return points * instrument.point_value
+
+    @cached_property
+    def total_unrealized_pnl(self) -> Decimal:
+        """Return U, the open P&L of all positions."""
+        return sum((self.unrealized(contract) for contract in self.account.positions), ZERO)
+
+    @property
+    def realized_pnl_today(self) -> Decimal:
+        """Return R, the realized P&L of the TradingDay, net of fees unless the settings exclude them."""
+        return self.account.realized - self._fees
+
+    @property
+    def _fees(self) -> Decimal:
+        return self.account.fees if self.settings.fees == "included" else ZERO
+
+    @cached_property
+    def net_pnl(self) -> Decimal:
+        """Return N, the day's net P&L from cash flows, which needs no matching method."""
+        total = -self._fees
+        for contract, flow in self.account.flow.items():
+            instrument = self.instruments.get(contract)
+            if instrument is None:
+                continue
+            total += instrument.point_value * (flow + self._held_value(contract))
+        return total
+
+    def _held_value(self, contract: str) -> Decimal:
+        position = self.account.positions.get(contract)
+        if position is None:
+            return ZERO
+        mark = self.mark(contract, position.quantity)
+        if mark is None:
+            return sum((lot.price * lot.quantity for lot in position.lots), ZERO)
+        return mark * position.quantity
+
+    @property
+    def combined_exposure(self) -> Decimal:
+        """Return realized and open P&L of the day together (N)."""
+        return self.net_pnl
+
+    def entry_orders(self, contract: str) -> tuple[WorkingOrder, ...]:
+        """Return the working orders that could open or enlarge a position in this contract, oldest first."""
+        mine = (order for order in self.account.orders.values() if order.contract == contract)
+        return entries(mine, self.quantities.get(contract, 0))

@@ -1,0 +1,1 @@
+"""The core: a deterministic state machine, one event in, commands out."""

@@ -1,0 +1,169 @@
+"""How each fact changes an account: pure functions from state and event to state."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from riskd.domain.account import AccountState, PnlSettings, Reported
+from riskd.domain.booking import adopt, book_fill, with_item
+from riskd.domain.events import (
+    AccountReported,
+    Fill,
+    OrderReported,
+    PositionReported,
+    SnapshotReported,
+)
+from riskd.domain.instruments import Instrument
+from riskd.domain.market import Market
+from riskd.domain.orders import ENDED, WorkingOrder
+
+_replace: Final = msgspec.structs.replace
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What a fold may look at beside the account: the envelope's place and time, instruments, prices, settings."""
+
+    seq: int
+    at: datetime
+    instruments: Mapping[str, Instrument]
+    market: Market
+    settings: PnlSettings
+
+
+def fold_fill(state: AccountState, fill: Fill, context: Context) -> AccountState:
+    """Book a fill and see whether fills and the broker's position agree now.
+
+    Errors: KeyError for a contract without an instrument; the state manager makes sure of one first.
+    """
+    instrument = context.instruments[fill.contract]
+    state = book_fill(state, fill, instrument, seq=context.seq, at=context.at, method=context.settings.matching)
+    return _compared(state, fill.contract, context.at)
+
+
+def fold_order(state: AccountState, event: OrderReported, seq: int) -> AccountState:
+    """Keep a working order, forget an ended one."""
+    order = event.order
+    if order.status in ENDED:
+        if order.order_id not in state.orders:
+            return state
+        return _replace(state, orders=with_item(state.orders, order.order_id, None))
+    known = state.orders.get(order.order_id)
+    return _replace(state, orders=with_item(state.orders, order.order_id, _merged(known, order, seq)))
+
+
+def _merged(known: WorkingOrder | None, order: WorkingOrder, seq: int) -> WorkingOrder:
+    if known is None:
+        return _replace(order, seq=seq)
+    # The hub leaves out what is null, so a link or parent once seen is kept.
+    return _replace(order, seq=known.seq, parent=order.parent or known.parent, linked=order.linked or known.linked)
+
+
+def fold_position(state: AccountState, event: PositionReported, at: datetime) -> AccountState:
+    """Take the broker's word on a position and compare it with the fills."""
+    old = state.reported.get(event.contract)
+    reported = Reported(
+        quantity=event.quantity,
+        average_price=event.average_price,
+        disagrees_since=old.disagrees_since if old and old.quantity == event.quantity else None,
+    )
+    state = _replace(state, reported=with_item(state.reported, event.contract, reported))
+    return _compared(state, event.contract, at)
+
+
+def _compared(state: AccountState, contract: str, at: datetime) -> AccountState:
+    reported = state.reported.get(contract)
+    if reported is None:
+        return state
+    agrees = reported.quantity == state.quantity(contract)
+    if agrees and reported.quantity == 0:
+        return _replace(state, reported=with_item(state.reported, contract, None))
+    since = None if agrees else (reported.disagrees_since or at)
+    if since == reported.disagrees_since and not (agrees and reported.drift is not None):
+        return state
+    drift = None if agrees else reported.drift
+    changed = _replace(reported, disagrees_since=since, drift=drift)
+    return _replace(state, reported=with_item(state.reported, contract, changed))
+
+
+def fold_account(state: AccountState, event: AccountReported) -> AccountState:
+    """Take over balance, name and permission to trade."""
+    return _replace(state, name=event.name, balance=event.balance, can_trade=event.can_trade)
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """What came of a snapshot: the new state, whether it was void, and which contracts had to be adopted."""
+
+    state: AccountState
+    void: bool
+    adopted: tuple[str, ...] = ()
+
+
+def fold_snapshot(state: AccountState, event: SnapshotReported, context: Context) -> Snapshot:
+    """Reconcile with the broker's whole view: its fills first, then its orders, then what positions still differ.
+
+    Shape: void, but for the fills in it, when a fill was booked since the reading began. A position that the fills do
+    not explain is adopted when two snapshots agree on it, at once while nothing was reconciled yet.
+    """
+    void = state.last_fill_seq > event.asked_seq
+    for fill in sorted(event.fills, key=lambda f: (f.at, f.trade_id)):
+        state = fold_fill(state, fill, context)
+    if void:
+        return Snapshot(_replace(state, asked=None), void=True)
+    state = _replace(
+        state,
+        orders=_working(state, event.orders, context.seq),
+        balance=event.balance if event.balance is not None else state.balance,
+        can_trade=event.can_trade if event.can_trade is not None else state.can_trade,
+        name=event.name or state.name,
+        asked=None,
+    )
+    state, adopted = _positions(state, event.positions, context)
+    recheck = 0 if event.asked_seq >= state.recheck_seq else state.recheck_seq
+    return Snapshot(_replace(state, reconciled=True, recheck_seq=recheck), void=False, adopted=adopted)
+
+
+def _working(state: AccountState, orders: Iterable[WorkingOrder], seq: int) -> Mapping[str, WorkingOrder]:
+    return {o.order_id: _merged(state.orders.get(o.order_id), o, seq) for o in orders if o.status not in ENDED}
+
+
+def _positions(
+    state: AccountState, positions: Iterable[PositionReported], context: Context
+) -> tuple[AccountState, tuple[str, ...]]:
+    shown = {p.contract: p for p in positions}
+    adopted: list[str] = []
+    for contract in sorted({*shown, *state.positions, *state.reported}):
+        flat = PositionReported(account=state.account, contract=contract, quantity=0, average_price=Decimal(0))
+        state, took = _settle(state, shown.get(contract, flat), context)
+        if took:
+            adopted.append(contract)
+    return state, tuple(adopted)
+
+
+def _settle(state: AccountState, shown: PositionReported, context: Context) -> tuple[AccountState, bool]:
+    old, contract = state.reported.get(shown.contract), shown.contract
+    reported = Reported(quantity=shown.quantity, average_price=shown.average_price)
+    if shown.quantity == state.quantity(contract):
+        kept = reported if shown.quantity else None
+        return _replace(state, reported=with_item(state.reported, contract, kept)), False
+    confirmed = old is not None and old.drift == shown.quantity
+    if confirmed or not state.reconciled:
+        price = _adoption_price(state, shown, context)
+        instrument = context.instruments[contract]
+        state = adopt(state, contract, shown.quantity, price, instrument, seq=context.seq, at=context.at)
+        kept = reported if shown.quantity else None
+        return _replace(state, reported=with_item(state.reported, contract, kept)), True
+    since = old.disagrees_since if old and old.disagrees_since else context.at
+    reported = _replace(reported, disagrees_since=since, drift=shown.quantity, drift_at=context.at)
+    return _replace(state, reported=with_item(state.reported, contract, reported)), False
+
+
+def _adoption_price(state: AccountState, shown: PositionReported, context: Context) -> Decimal:
+    """Return the likeliest price of fills that nobody reported: the broker's average to open, the mark to close."""
+    held = state.positions.get(shown.contract)
+    if held is None or abs(shown.quantity) > abs(held.quantity):
+        return shown.average_price
+    quote = context.market.get(shown.contract)
+    return quote.mark if quote and quote.mark is not None else held.lots[-1].price

@@ -1,0 +1,269 @@
+"""The life of an outstanding close or cancel: from sending to a proven end.
+
+A close is never sent again before its fate is known. Its answer, its fills and the broker's snapshots are the evidence:
+fills prove it done; a refusal proves it not done; after silence, two snapshots half a second apart that show the same
+position and nothing on its way prove it not done.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from riskd.domain.account import AccountState, Cancel, Close, CloseStatus, Enforcement, Retry
+from riskd.domain.booking import with_item
+from riskd.domain.calendar import market_open, next_open
+from riskd.domain.events import (
+    AnyEvent,
+    CommandEnded,
+    Envelope,
+    Fill,
+    OrderReported,
+    Outcome,
+    SnapshotReported,
+)
+from riskd.domain.orders import OrderType, WorkingOrder
+from riskd.engine.invariants import InvariantBroken
+
+ANSWER_WITHIN: Final = timedelta(seconds=10)
+"""How long a request may go unanswered before its outcome counts as unknown; the adapter's own limit is shorter."""
+FILL_WITHIN: Final = timedelta(seconds=2)
+"""How long an accepted close may go without its fills before its outcome counts as unknown."""
+CHECKS_APART: Final = timedelta(milliseconds=500)
+CLOSED_MARKET_RETRY: Final = timedelta(seconds=15)
+LONGEST_RETRY_MS: Final = 15_000
+_replace: Final = msgspec.structs.replace
+
+_NOT_FAILURES: Final = frozenset({"market_closed", "position_not_found", "order_not_found", "partial_not_supported"})
+
+# The lifecycle of a close: what an answer makes of it; None ends it. A pair that is not listed is a bug.
+TRANSITIONS: Final[dict[tuple[CloseStatus, Outcome], CloseStatus | None]] = {
+    (CloseStatus.SENT, Outcome.ACCEPTED): CloseStatus.ACCEPTED,
+    (CloseStatus.SENT, Outcome.REJECTED): None,
+    (CloseStatus.SENT, Outcome.UNAVAILABLE): None,
+    (CloseStatus.SENT, Outcome.UNKNOWN): CloseStatus.UNKNOWN,
+    (CloseStatus.UNKNOWN, Outcome.ACCEPTED): CloseStatus.ACCEPTED,
+    (CloseStatus.UNKNOWN, Outcome.REJECTED): None,
+    (CloseStatus.UNKNOWN, Outcome.UNAVAILABLE): None,
+    (CloseStatus.UNKNOWN, Outcome.UNKNOWN): CloseStatus.UNKNOWN,
+}
+
+
+def progressed(before: AccountState, state: AccountState, envelope: Envelope) -> AccountState:
+    """Return the account with its outstanding requests brought forward by one booked event."""
+    event = envelope.event
+    if state.closes:
+        state = _bind_order(state, event)
+        for fill in _new_fills(before, event):
+            state = _attribute(before, state, fill)
+    if isinstance(event, CommandEnded):
+        state = _answered(state, event, envelope)
+    if isinstance(event, SnapshotReported) and state.last_fill_seq <= event.asked_seq:
+        state = _checked(state, event, envelope.at)
+    state = _overdue(state, envelope)
+    return _settled(state)
+
+
+def _new_fills(before: AccountState, event: AnyEvent) -> Iterable[Fill]:
+    match event:
+        case Fill():
+            fills: tuple[Fill, ...] = (event,)
+        case SnapshotReported():
+            fills = event.fills
+        case _:
+            return ()
+    return [f for f in fills if not f.voided and f.trade_id not in before.fills and f.trade_id not in before.earlier]
+
+
+def _with_close(state: AccountState, close: Close) -> AccountState:
+    return _replace(state, closes=with_item(state.closes, close.contract, close))
+
+
+def _bind_order(state: AccountState, event: AnyEvent) -> AccountState:
+    """Recognise the market order that the broker made of a close, which its answer does not name."""
+    if not isinstance(event, OrderReported):
+        return state
+    order, close = event.order, state.closes.get(event.order.contract)
+    if close is None or close.order_id is not None or not _could_be(order, close):
+        return state
+    known = state.orders.get(order.order_id)
+    if known is not None and known.seq <= close.seq:
+        return state
+    return _with_close(state, _replace(close, order_id=order.order_id))
+
+
+def _could_be(order: WorkingOrder, close: Close) -> bool:
+    closing = order.side.sign * close.held < 0
+    return order.type is OrderType.MARKET and closing and (close.whole or order.size == close.quantity)
+
+
+def _attribute(before: AccountState, state: AccountState, fill: Fill) -> AccountState:
+    """Count a fill towards the outstanding close unless it belongs to an order of somebody else's."""
+    close = state.closes.get(fill.contract)
+    if close is None or fill.signed * close.held >= 0:
+        return state
+    foreign = fill.order_id is not None and fill.order_id != close.order_id and fill.order_id in before.orders
+    bound_elsewhere = close.order_id is not None and fill.order_id not in (None, close.order_id)
+    if foreign or bound_elsewhere:
+        return state
+    state = _with_close(state, _replace(close, filled=close.filled + fill.quantity))
+    return _credit(state, close, min(fill.quantity, max(close.quantity - close.filled, 0)))
+
+
+def _credit(state: AccountState, close: Close, quantity: int) -> AccountState:
+    return _replace(state, enforcements=tuple(_credited(e, close, quantity) for e in state.enforcements))
+
+
+def _credited(enforcement: Enforcement, close: Close, quantity: int) -> Enforcement:
+    if enforcement.enforcement_id != close.enforcement or enforcement.rule != close.rule:
+        return enforcement
+    done = enforcement.closed.get(close.contract, 0) + quantity
+    return _replace(enforcement, closed={**enforcement.closed, close.contract: done})
+
+
+def _answered(state: AccountState, event: CommandEnded, envelope: Envelope) -> AccountState:
+    close = next((c for c in state.closes.values() if c.command_id == event.command_id), None)
+    if close is not None:
+        return _close_answered(state, close, event, envelope)
+    cancel = next((c for c in state.cancels.values() if c.command_id == event.command_id), None)
+    if cancel is not None:
+        return _cancel_answered(state, cancel, event, envelope)
+    return state
+
+
+def _close_answered(state: AccountState, close: Close, event: CommandEnded, envelope: Envelope) -> AccountState:
+    if (close.status, event.outcome) not in TRANSITIONS:
+        raise InvariantBroken(f"close {close.command_id} is {close.status} and cannot be answered {event.outcome}")
+    status = TRANSITIONS[close.status, event.outcome]
+    if status is CloseStatus.ACCEPTED:
+        return _with_close(state, _replace(close, status=status, accepted_at=envelope.at))
+    if status is CloseStatus.UNKNOWN:
+        return _with_close(state, _in_doubt(close, envelope.seq))
+    state = _replace(state, closes=with_item(state.closes, close.contract, None))
+    if event.code == "partial_not_supported":
+        return _replace(state, partial_close=False)
+    return _refused(state, close.contract, event.code, envelope)
+
+
+def _in_doubt(close: Close, seq: int) -> Close:
+    return _replace(close, status=CloseStatus.UNKNOWN, unknown_seq=seq, checks=0, checked_at=None)
+
+
+def _cancel_answered(state: AccountState, cancel: Cancel, event: CommandEnded, envelope: Envelope) -> AccountState:
+    if event.outcome is Outcome.ACCEPTED:
+        accepted = _replace(cancel, status=CloseStatus.ACCEPTED)
+        return _replace(state, cancels=with_item(state.cancels, cancel.order_id, accepted))
+    state = _replace(state, cancels=with_item(state.cancels, cancel.order_id, None))
+    # A cancel may race a fill: what became of the order is read before it is asked again.
+    return _refused(state, cancel.order_id, event.code or "order_not_found", envelope, look=True)
+
+
+def _refused(state: AccountState, key: str, code: str, envelope: Envelope, *, look: bool = False) -> AccountState:
+    old = state.retries.get(key)
+    failures = (old.failures if old else 0) + (0 if code in _NOT_FAILURES else 1)
+    if code == "market_closed":
+        at = envelope.at
+        not_before = at + CLOSED_MARKET_RETRY if market_open(at) else next_open(at)
+    else:
+        not_before = envelope.at + retry_delay(failures + 1 if look else failures)
+    look = look or code == "position_not_found"
+    retry = Retry(failures=failures, not_before=not_before, code=code, needs_snapshot=envelope.seq if look else 0)
+    return _replace(state, retries=with_item(state.retries, key, retry))
+
+
+def retry_delay(failures: int) -> timedelta:
+    """Return how long to wait after so many refusals: at once, then 0.25, 0.5, 1, 2 … s, at most 15 s."""
+    if failures <= 1:
+        return timedelta(0)
+    return timedelta(milliseconds=min(250 << min(failures - 2, 16), LONGEST_RETRY_MS))
+
+
+def _checked(state: AccountState, event: SnapshotReported, at: datetime) -> AccountState:
+    retries = {
+        key: _replace(retry, needs_snapshot=0) if 0 < retry.needs_snapshot <= event.asked_seq else retry
+        for key, retry in state.retries.items()
+    }
+    if retries != state.retries:
+        state = _replace(state, retries=retries)
+    cancels = {
+        k: c for k, c in state.cancels.items() if not (c.status is not CloseStatus.SENT and c.seq < event.asked_seq)
+    }
+    if len(cancels) != len(state.cancels):
+        state = _replace(state, cancels=cancels)
+    for close in tuple(state.closes.values()):
+        if close.unknown_seq is not None and event.asked_seq >= close.unknown_seq:
+            state = _weigh(state, close, event, at)
+    return state
+
+
+def _weigh(state: AccountState, close: Close, event: SnapshotReported, at: datetime) -> AccountState:
+    """Weigh one snapshot as evidence of what became of a close whose outcome is unknown."""
+    quantity = state.quantity(close.contract)
+    reported = state.reported.get(close.contract)
+    on_its_way = any(o.contract == close.contract and _could_be(o, close) for o in event.orders)
+    settled = reported is None or reported.disagrees_since is None
+    if on_its_way or not settled:
+        return _with_close(state, _replace(close, checks=0, checked_at=None))
+    agrees = close.checks > 0 and close.checked_quantity == quantity
+    if not agrees:
+        return _with_close(state, _replace(close, checks=1, checked_at=at, checked_quantity=quantity))
+    if close.checked_at is not None and at - close.checked_at >= CHECKS_APART:
+        state = _replace(state, closes=with_item(state.closes, close.contract, None))
+        old = state.retries.get(close.contract)
+        failures = (old.failures if old else 0) + 1
+        retry = Retry(failures=failures, not_before=at + retry_delay(failures), code="no_effect")
+        return _replace(state, retries=with_item(state.retries, close.contract, retry))
+    return state
+
+
+def _overdue(state: AccountState, envelope: Envelope) -> AccountState:
+    for close in tuple(state.closes.values()):
+        due = overdue_at(close)
+        if due is not None and envelope.at >= due:
+            state = _with_close(state, _in_doubt(close, envelope.seq))
+    for cancel in tuple(state.cancels.values()):
+        if cancel.status is CloseStatus.SENT and envelope.at >= cancel.sent_at + ANSWER_WITHIN:
+            late = _replace(cancel, status=CloseStatus.UNKNOWN)
+            state = _replace(state, cancels=with_item(state.cancels, cancel.order_id, late), recheck_seq=envelope.seq)
+        elif (
+            cancel.status is CloseStatus.ACCEPTED
+            and envelope.at >= cancel.sent_at + FILL_WITHIN
+            and not state.recheck_seq
+        ):
+            state = _replace(state, recheck_seq=envelope.seq)
+    return state
+
+
+def overdue_at(close: Close) -> datetime | None:
+    """Return when a close without an answer, or without its fills, comes into doubt."""
+    if close.status is CloseStatus.SENT:
+        return close.sent_at + ANSWER_WITHIN
+    if close.status is CloseStatus.ACCEPTED and close.accepted_at is not None:
+        return close.accepted_at + FILL_WITHIN
+    return None
+
+
+def _settled(state: AccountState) -> AccountState:
+    """Drop the closes that have come to their end, and cancels whose order is gone."""
+    ended = [c for c in state.closes.values() if c.status is not CloseStatus.SENT and _complete(state, c)]
+    for close in ended:
+        state = _replace(
+            state,
+            closes=with_item(state.closes, close.contract, None),
+            retries=with_item(state.retries, close.contract, None),
+        )
+    gone = [order_id for order_id in state.cancels if order_id not in state.orders]
+    for order_id in gone:
+        state = _replace(
+            state,
+            cancels=with_item(state.cancels, order_id, None),
+            retries=with_item(state.retries, order_id, None),
+        )
+    return state
+
+
+def _complete(state: AccountState, close: Close) -> bool:
+    position = state.positions.get(close.contract)
+    over = position is None or position.opening_seq != close.opening_seq
+    return over or close.filled >= close.quantity

@@ -1,0 +1,330 @@
+"""The core: one envelope in, commands out, the same every time.
+
+A step books the event into the accounts and the market table, brings outstanding requests forward, hears the rules, and
+lets the enforcement engine command what is missing. Nothing here reads a clock, draws a number or waits.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from riskd.domain.account import AccountState, NoNewRisk
+from riskd.domain.account_view import AccountView
+from riskd.domain.booking import with_item
+from riskd.domain.calendar import trading_day
+from riskd.domain.commands import Alert, AnyCommand, Severity
+from riskd.domain.events import (
+    AccountArmed,
+    AccountEvent,
+    CloseRequested,
+    DaemonStarted,
+    Envelope,
+    FeedSilent,
+    InstrumentReported,
+    LockoutReleased,
+    QuoteReported,
+    RulesApplied,
+    SnapshotReported,
+)
+from riskd.domain.market import Quote
+from riskd.domain.violations import RuleViolation
+from riskd.engine import risk_engine
+from riskd.engine.closes import progressed
+from riskd.engine.deadlines import next_deadline
+from riskd.engine.enforcement_engine import AccountPass, EnforcementEngine
+from riskd.engine.exposure import projected
+from riskd.engine.invariants import InvariantBroken, broken
+from riskd.engine.reports import violation_alert
+from riskd.engine.risk_engine import Finding, Verdict
+from riskd.engine.state_manager import Booked, StateManager
+from riskd.rules.contract import Compile, Rulebook
+
+_replace: Final = msgspec.structs.replace
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What one envelope led to.
+
+    Shape: ``commands`` in the order to carry them out; ``violations`` only those that are new; ``evaluated`` the
+    accounts whose rules were heard; ``changed`` the accounts that are not as they were; ``market`` the rows that the
+    journal must hold before this envelope for a replay to see the same prices.
+    """
+
+    commands: tuple[AnyCommand, ...] = ()
+    violations: tuple[RuleViolation, ...] = ()
+    evaluated: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    market: tuple[Quote, ...] = ()
+
+
+class _Work:
+    """What a step gathers while it goes from account to account."""
+
+    def __init__(self, market: tuple[Quote, ...]) -> None:
+        self.market = market
+        self.commands: list[AnyCommand] = []
+        self.violations: list[RuleViolation] = []
+        self.evaluated: list[str] = []
+
+
+class Core:
+    """The deterministic state machine of riskd."""
+
+    def __init__(self, compile_rules: Compile, enforcement: EnforcementEngine | None = None) -> None:
+        """Compile rule specs with ``compile_rules``."""
+        self._compile = compile_rules
+        self.state_manager = StateManager()
+        self.enforcement_engine = enforcement or EnforcementEngine()
+        self.rulebooks: dict[str, Rulebook] = {}
+        self._deadlines: dict[str, datetime | None] = {}
+        self._unwritten: dict[str, Quote] = {}
+        self._at: datetime | None = None
+
+    def restore(self, states: Mapping[str, AccountState]) -> None:
+        """Take over the accounts that were written to disk; a DaemonStarted must be the first envelope after it."""
+        self.state_manager.accounts.update(states)
+
+    def next_deadline(self) -> datetime | None:
+        """Return when a ClockTicked is due, None while time alone changes nothing."""
+        return min((due for due in self._deadlines.values() if due is not None), default=None)
+
+    def headroom(self, account: str, at: datetime) -> Mapping[str, Decimal]:
+        """Return by rule id how far in USD the account is from each of its money limits."""
+        rulebook = self.rulebooks.get(account)
+        if rulebook is None or account not in self.state_manager.accounts:
+            return {}
+        return risk_engine.headroom(self.state_manager.view(account, at), rulebook)
+
+    def step(self, envelope: Envelope) -> Step:
+        """Process one envelope."""
+        before = dict(self.state_manager.accounts)
+        self._at = envelope.at
+        work = _Work(tuple(self._unwritten.values()))
+        self._dispatch(envelope, work)
+        changed = tuple(sorted(a for a, state in self.state_manager.accounts.items() if state is not before.get(a)))
+        self._renew_deadlines(envelope, changed)
+        if work.evaluated or not isinstance(envelope.event, QuoteReported):
+            self._unwritten.clear()
+        else:
+            work.market = ()
+        return Step(
+            commands=tuple(work.commands),
+            violations=tuple(work.violations),
+            evaluated=tuple(work.evaluated),
+            changed=changed,
+            market=work.market,
+        )
+
+    # --- booking and who must be judged ------------------------------------------------------------------------
+
+    def _dispatch(self, envelope: Envelope, work: _Work) -> None:
+        event, manager = envelope.event, self.state_manager
+        match event:
+            case QuoteReported():
+                self._quote(event, envelope, work)
+                return
+            case InstrumentReported():
+                manager.book_instrument(event)
+            case FeedSilent():
+                manager.book_silence(event)
+                self._tell_silence(event, envelope, work)
+            case DaemonStarted():
+                manager.restart()
+            case RulesApplied():
+                self._apply_rules(event, envelope)
+                self._account_event(event.account, envelope, work)
+                return
+            case event if isinstance(event, AccountEvent):
+                self._account_event(event.account, envelope, work)
+                return
+            case _:
+                pass
+        manager.settle_doubts(envelope.at)
+        for account in sorted(manager.accounts):
+            before = manager.accounts[account]
+            manager.advance(account, envelope.at)
+            self._look(account, before, envelope, work)
+
+    def _quote(self, event: QuoteReported, envelope: Envelope, work: _Work) -> None:
+        manager = self.state_manager
+        holders = manager.holders(event.contract)
+        for row in manager.quote_rows(event, envelope.at):
+            manager.market[event.contract] = row
+            for account in holders:
+                before = manager.accounts[account]
+                manager.advance(account, envelope.at)
+                self._look(account, before, envelope, work)
+        if not work.evaluated and event.contract in manager.market:
+            self._unwritten[event.contract] = manager.market[event.contract]
+
+    def _account_event(self, account: str, envelope: Envelope, work: _Work) -> None:
+        manager = self.state_manager
+        before = manager.ensure(account, envelope.at)
+        booked = manager.book_account_event(account, envelope)
+        manager.accounts[account] = self._admin(manager.accounts[account], envelope)
+        self._report_booking(account, booked, before, envelope, work)
+        if booked.void:
+            state = manager.accounts[account]
+            manager.accounts[account] = _replace(state, recheck_seq=envelope.seq)
+        self._look(account, before, envelope, work)
+
+    def _admin(self, state: AccountState, envelope: Envelope) -> AccountState:
+        match envelope.event:
+            case AccountArmed():
+                return _replace(state, armed=True)
+            case CloseRequested(contract=contract):
+                position = state.positions.get(contract)
+                if position is None:
+                    return state
+                requests = with_item(state.close_requests, contract, position.opening_seq)
+                return _replace(state, close_requests=requests)
+            case LockoutReleased():
+                return _released(state, envelope.at)
+            case _:
+                return state
+
+    def _apply_rules(self, event: RulesApplied, envelope: Envelope) -> None:
+        rulebook = self._compile(event.account, event.spec)
+        self.rulebooks[event.account] = rulebook
+        self.state_manager.settings[event.account] = rulebook.settings
+        self.state_manager.ensure(event.account, envelope.at)
+
+    # --- judging -----------------------------------------------------------------------------------------------
+
+    def _look(self, account: str, before: AccountState, envelope: Envelope, work: _Work) -> None:
+        """Bring one account forward and judge it; whatever goes wrong in it stays in it."""
+        manager = self.state_manager
+        manager.accounts[account] = self._progress(before, manager.accounts[account], envelope, work)
+        state, rulebook = manager.accounts[account], self.rulebooks.get(account)
+        if rulebook is None or not (state.armed and state.reconciled):
+            return
+        work.evaluated.append(account)
+        self._judge(account, rulebook, envelope, work)
+        self._assert_invariants(account, before, envelope, work)
+
+    def _progress(self, before: AccountState, state: AccountState, envelope: Envelope, work: _Work) -> AccountState:
+        try:
+            return progressed(before, state, envelope)
+        except InvariantBroken as error:
+            return self._contained(state, str(error), envelope, work)
+
+    def _judge(self, account: str, rulebook: Rulebook, envelope: Envelope, work: _Work) -> None:
+        manager, event = self.state_manager, envelope.event
+        view = manager.view(account, envelope.at)
+        verdict = risk_engine.judge(view, rulebook, event)
+        asked = risk_engine.heard(rulebook, event, verdict.faults)
+        state, verdict = risk_engine.with_episodes(view.account, verdict, seq=envelope.seq, at=envelope.at, heard=asked)
+        if state is view.account and self._idle(state, verdict, rulebook):
+            return
+        enforced = [f for f in verdict.findings if risk_engine.acting(rulebook, f)]
+        view = view.of(state)
+        one_pass = AccountPass(
+            view,
+            seq=envelope.seq,
+            findings=enforced,
+            projected=self._projected(view, rulebook, envelope, enforced),
+            engine=self.enforcement_engine,
+        )
+        for fault in (*verdict.faults, *rulebook.faults):
+            one_pass.fail_closed(f"fault {fault.split(':', 1)[0]}", f"rule {fault}")
+        if isinstance(event, SnapshotReported):
+            one_pass.confirm_flat(event.asked_seq)
+        one_pass.run()
+        manager.accounts[account] = one_pass.state
+        work.commands.extend(one_pass.commands)
+        self._tell_new(verdict, rulebook, view, envelope, work)
+
+    @staticmethod
+    def _idle(state: AccountState, verdict: Verdict, rulebook: Rulebook) -> bool:
+        """Tell whether a look at this account cannot lead to anything, as for nearly every quote."""
+        busy = state.lockouts or state.closes or state.cancels or state.retries or state.no_new_risk or state.trims
+        waiting = state.flatten or state.enforcements or state.recheck_seq or state.close_requests
+        differs = any(r.disagrees_since is not None for r in state.reported.values())
+        return not (verdict.findings or verdict.faults or rulebook.faults or busy or waiting or differs)
+
+    def _projected(
+        self, view: AccountView, rulebook: Rulebook, envelope: Envelope, enforced: Iterable[Finding]
+    ) -> list[Finding]:
+        """Hear the rules once more about the account as it will be when the closes under way succeed."""
+        state = projected(view.account)
+        if state is view.account:
+            return list(enforced)
+        verdict = risk_engine.judge(view.of(state), rulebook, envelope.event)
+        return [f for f in verdict.findings if risk_engine.acting(rulebook, f)]
+
+    def _tell_new(
+        self, verdict: Verdict, rulebook: Rulebook, view: AccountView, envelope: Envelope, work: _Work
+    ) -> None:
+        for finding in verdict.findings:
+            if finding.new:
+                shadow = not risk_engine.acting(rulebook, finding)
+                work.violations.append(finding.violation)
+                work.commands.append(violation_alert(finding, view, envelope.seq, shadow=shadow))
+
+    def _assert_invariants(self, account: str, before: AccountState, envelope: Envelope, work: _Work) -> None:
+        for sentence in broken(before, self.state_manager.accounts[account]):
+            state = self.state_manager.accounts[account]
+            self.state_manager.accounts[account] = self._contained(state, sentence, envelope, work)
+
+    def _contained(self, state: AccountState, sentence: str, envelope: Envelope, work: _Work) -> AccountState:
+        cause = "invariant"
+        if any(c.cause == cause for c in state.no_new_risk):
+            return state
+        allowance = {contract: position.quantity for contract, position in state.positions.items()}
+        stop = NoNewRisk(cause=cause, until=None, since=envelope.at, reason=sentence, allowance=allowance)
+        text = f"riskd contradicts itself: {sentence}; the account takes no new risk until this is cleared"
+        work.commands.append(_alert(state.account, envelope, "invariant", Severity.CRITICAL, text))
+        return _replace(state, no_new_risk=(*state.no_new_risk, stop))
+
+    # --- what people hear of facts -----------------------------------------------------------------------------
+
+    def _report_booking(
+        self, account: str, booked: Booked, before: AccountState, envelope: Envelope, work: _Work
+    ) -> None:
+        state = self.state_manager.accounts[account]
+        view = self.state_manager.view(account, envelope.at)
+        if before.reconciled:
+            for contract in booked.adopted:
+                text = (
+                    f"the broker's snapshots show {state.quantity(contract)} {view.root(contract)} where the fills say "
+                    f"{before.quantity(contract)}: taken over; a fill is missing from the broker's reports"
+                )
+                work.commands.append(_alert(account, envelope, "reconciliation", Severity.WARNING, text))
+        if state.can_trade != before.can_trade:
+            text = (
+                "the broker allows trading again: riskd enforces"
+                if state.can_trade
+                else "the broker has taken away the right to trade (canTrade is false): riskd watches but sends nothing"
+            )
+            work.commands.append(_alert(account, envelope, "can_trade", Severity.CRITICAL, text))
+
+    def _tell_silence(self, event: FeedSilent, envelope: Envelope, work: _Work) -> None:
+        for account in self.state_manager.holders(event.contract):
+            root = self.state_manager.view(account, envelope.at).root(event.contract)
+            text = f"no price of {root} for a while although it is held: P&L is judged by the last one known"
+            work.commands.append(_alert(account, envelope, "stale", Severity.WARNING, text))
+
+    # --- timers ------------------------------------------------------------------------------------------------
+
+    def _renew_deadlines(self, envelope: Envelope, changed: Iterable[str]) -> None:
+        renewed = changed if isinstance(envelope.event, QuoteReported) else self.state_manager.accounts
+        for account in renewed:
+            view = self.state_manager.view(account, envelope.at)
+            self._deadlines[account] = next_deadline(view, self.rulebooks.get(account))
+
+
+def _alert(account: str, envelope: Envelope, kind: str, severity: Severity, text: str) -> Alert:
+    return Alert(account=account, seq=envelope.seq, at=envelope.at, kind=kind, severity=severity, text=text)
+
+
+def _released(state: AccountState, at: datetime) -> AccountState:
+    """Let lockouts end that wait for an admin: when flat, with no other cause, on a later TradingDay than theirs."""
+    open_ended = tuple(x for x in state.lockouts if x.until is None)
+    others = len(open_ended) < len(state.lockouts)
+    same_day = any(trading_day(x.since) >= state.trading_day for x in open_ended)
+    if others or same_day or state.positions or state.flatten is not None:
+        return state
+    return _replace(state, lockouts=tuple(_replace(x, until=at) for x in open_ended))

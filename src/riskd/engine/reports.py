@@ -1,0 +1,83 @@
+"""What the core tells people, in words: alerts, and the line that says how an enforcement ended."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from riskd.domain.account import AccountState, Enforcement
+from riskd.domain.account_view import AccountView
+from riskd.domain.calendar import CHICAGO
+from riskd.domain.commands import Alert, ClosedTarget, EnforcementEnded, Severity
+from riskd.domain.violations import ActionType, EnforcementAction
+from riskd.engine.risk_engine import Finding
+
+
+def violation_alert(finding: Finding, view: AccountView, seq: int, *, shadow: bool) -> Alert:
+    """Tell of a new violation and of what is, or in shadow mode would have been, done about it."""
+    violation, action = finding.violation, finding.action
+    done = action_text(action, view)
+    return Alert(
+        account=view.account.account,
+        seq=seq,
+        at=view.at,
+        kind="shadow" if shadow else "violation",
+        severity=Severity.INFO if shadow else _severity(action),
+        text=f"{violation.message} [shadow mode: would have done {done}]" if shadow else violation.message,
+        rule=finding.entry.rule_id,
+        reason=violation.message,
+        action=done,
+    )
+
+
+def _severity(action: EnforcementAction) -> Severity:
+    return Severity.CRITICAL if action.lock else Severity.WARNING
+
+
+def action_text(action: EnforcementAction, view: AccountView) -> str:
+    """Say an action in one line, such as ``close_position 1 ES`` or ``flatten_account, locked until 17:00 CT``."""
+    text = str(action.action_type)
+    parts = [f"{r.closed} {view.root(r.contract)}" for r in action.reductions]
+    if parts:
+        text += " " + ", ".join(parts)
+    elif action.quantity is not None:
+        text += f" {action.quantity}"
+    if action.cancels:
+        text += f", cancel {len(action.cancels)} order{'s' if len(action.cancels) > 1 else ''}"
+    if action.lock:
+        text += f", locked until {until_text(action.lockout_until)}"
+    return text
+
+
+def until_text(until: datetime | None) -> str:
+    """Say the end of a lockout in Chicago time."""
+    return "released by an admin" if until is None else f"{until.astimezone(CHICAGO):%Y-%m-%d %H:%M} CT"
+
+
+def enforcement_ended(
+    enforcement: Enforcement, state: AccountState, view: AccountView, at: datetime
+) -> EnforcementEnded:
+    """Tell that an enforcement has reached its targets."""
+    targets = tuple(
+        ClosedTarget(
+            symbol=view.root(contract), closed=enforcement.closed.get(contract, 0), left=state.quantity(contract)
+        )
+        for contract in enforcement.contracts
+    )
+    return EnforcementEnded(
+        account=state.account,
+        enforcement_id=enforcement.enforcement_id,
+        at=at,
+        rule=enforcement.rule,
+        action=enforcement.action,
+        targets=targets,
+        text=f"{enforcement.headline}, {closed_text(enforcement.action, targets)}",
+    )
+
+
+def closed_text(action: str, targets: Iterable[ClosedTarget]) -> str:
+    """Say what was closed, such as ``closed 1 ES`` or ``flattened 2 MNQ, 2 ES``."""
+    parts = ", ".join(f"{target.closed} {target.symbol}" for target in targets)
+    if action == ActionType.FLATTEN_ACCOUNT:
+        return f"flattened {parts}" if parts else "flat"
+    if action == ActionType.CANCEL_ORDER:
+        return "cancelled what was working"
+    return f"closed {parts}" if parts else "locked"

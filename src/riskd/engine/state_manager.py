@@ -1,0 +1,252 @@
+"""Facts first: every event is booked into the accounts and the market table before any rule runs."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from riskd.domain.account import AccountState, Close, CloseStatus, PnlSettings
+from riskd.domain.account_view import AccountView
+from riskd.domain.booking import new_account, roll_day
+from riskd.domain.events import (
+    AccountReported,
+    AnyEvent,
+    Envelope,
+    FeedSilent,
+    Fill,
+    InstrumentReported,
+    OrderReported,
+    PositionReported,
+    QuoteReported,
+    SnapshotReported,
+)
+from riskd.domain.instruments import Instrument, table_instrument, unknown_instrument
+from riskd.domain.market import Quote, filled, quoted, settled
+from riskd.engine.account_fold import (
+    Context,
+    fold_account,
+    fold_fill,
+    fold_order,
+    fold_position,
+    fold_snapshot,
+)
+
+_replace: Final = msgspec.structs.replace
+_DEFAULT: Final = PnlSettings()
+
+
+class Booked(msgspec.Struct, frozen=True):
+    """What booking one account's event showed that people should hear of."""
+
+    adopted: tuple[str, ...] = ()
+    void: bool = False
+    new_day: bool = False
+
+
+class StateManager:
+    """Hold the accounts, the market table and the instruments, and fold events into them.
+
+    Shape: the one mutable place of the core; the values in it are immutable.
+    """
+
+    def __init__(self) -> None:
+        """Start with no accounts, prices or instruments."""
+        self.accounts: dict[str, AccountState] = {}
+        self.market: dict[str, Quote] = {}
+        self.instruments: dict[str, Instrument] = {}
+        self.settings: dict[str, PnlSettings] = {}
+
+    def settings_of(self, account: str) -> PnlSettings:
+        """Return how this account's P&L is reckoned."""
+        return self.settings.get(account, _DEFAULT)
+
+    def view(self, account: str, at: datetime) -> AccountView:
+        """Return the account as rules see it at this time.
+
+        Errors: KeyError for an account that was never heard of.
+        """
+        return AccountView(
+            self.accounts[account],
+            market=self.market,
+            instruments=self.instruments,
+            at=at,
+            settings=self.settings_of(account),
+        )
+
+    # --- queries in the words of the backlog -------------------------------------------------------------------
+
+    def get_position_count(self, account: str) -> int:
+        """Return the contracts held in all instruments together, long and short alike."""
+        return sum(abs(position.quantity) for position in self.accounts[account].positions.values())
+
+    def is_locked_out(self, account: str) -> bool:
+        """Tell whether a lockout stands."""
+        return self.accounts[account].locked
+
+    def lockout_until(self, account: str) -> datetime | None:
+        """Return when the last lockout ends, None when there is none or only an admin can end it."""
+        lockouts = self.accounts[account].lockouts
+        if not lockouts or any(lockout.until is None for lockout in lockouts):
+            return None
+        return max(lockout.until for lockout in lockouts if lockout.until is not None)
+
+    def realized_pnl_today(self, account: str, at: datetime) -> Decimal:
+        """Return R in USD."""
+        return self.view(account, at).realized_pnl_today
+
+    def combined_exposure(self, account: str, at: datetime) -> Decimal:
+        """Return realized and open P&L of the day together, in USD."""
+        return self.view(account, at).combined_exposure
+
+    # --- booking -----------------------------------------------------------------------------------------------
+
+    def ensure(self, account: str, at: datetime) -> AccountState:
+        """Return the account, made new when it was never heard of."""
+        return self.accounts.setdefault(account, new_account(account, at))
+
+    def advance(self, account: str, at: datetime) -> bool:
+        """Begin the new TradingDay if its time has come; tell whether it did."""
+        state = self.accounts[account]
+        if at < state.day_ends_at:
+            return False
+        marks = {c: self._mark(c, p.quantity, account) for c, p in state.positions.items()}
+        self.accounts[account] = roll_day(state, marks, at)
+        return True
+
+    def _mark(self, contract: str, quantity: int, account: str) -> Decimal | None:
+        quote = self.market.get(contract)
+        return quote.price(quantity, bid_ask=self.settings_of(account).price_source == "bid_ask") if quote else None
+
+    def book_account_event(self, account: str, envelope: Envelope) -> Booked:
+        """Fold one account's event into it."""
+        self.ensure(account, envelope.at)
+        new_day = self.advance(account, envelope.at)
+        event, state = envelope.event, self.accounts[account]
+        self._know(event)
+        context = self._context(account, envelope)
+        booked = Booked(new_day=new_day)
+        match event:
+            case Fill():
+                state = fold_fill(state, event, context)
+                self._mark_by_fill(event, envelope.at)
+            case OrderReported():
+                state = fold_order(state, event, envelope.seq)
+            case PositionReported():
+                state = fold_position(state, event, envelope.at)
+            case AccountReported():
+                state = fold_account(state, event)
+            case SnapshotReported():
+                for fill in event.fills:
+                    self._mark_by_fill(fill, envelope.at)
+                snapshot = fold_snapshot(state, event, context)
+                state = snapshot.state
+                booked = Booked(adopted=snapshot.adopted, void=snapshot.void, new_day=new_day)
+            case _:
+                pass
+        if state is not self.accounts[account]:
+            self.accounts[account] = _replace(state, seq=envelope.seq)
+        return booked
+
+    def _context(self, account: str, envelope: Envelope) -> Context:
+        return Context(
+            seq=envelope.seq,
+            at=envelope.at,
+            instruments=self.instruments,
+            market=self.market,
+            settings=self.settings_of(account),
+        )
+
+    def _know(self, event: AnyEvent) -> None:
+        """Make sure that every contract the event names has an instrument, so that no fact is lost."""
+        for contract in _contracts(event):
+            if contract not in self.instruments:
+                self.instruments[contract] = table_instrument(contract) or unknown_instrument(contract)
+
+    def _mark_by_fill(self, fill: Fill, at: datetime) -> None:
+        row = filled(self.market.get(fill.contract), fill.contract, fill.price, at)
+        if row is not None and not fill.voided:
+            self.market[fill.contract] = row
+
+    def book_instrument(self, event: InstrumentReported) -> None:
+        """Learn a contract record."""
+        self.instruments[event.instrument.contract] = event.instrument
+
+    def book_silence(self, event: FeedSilent) -> None:
+        """Note that a contract's prices have gone stale."""
+        row = self.market.get(event.contract)
+        if row is not None:
+            self.market[event.contract] = _replace(row, silent=True)
+
+    def quote_rows(self, quote: QuoteReported, at: datetime) -> tuple[Quote, ...]:
+        """Return the market rows that a quote stands for, in the order to judge them: extremes first, then last values.
+
+        Shape: empty when nothing in the quote was believable; a plain quote gives one row.
+        """
+        instrument = self.instruments.get(quote.contract) or table_instrument(quote.contract)
+        if instrument is None:
+            return ()
+        self.instruments.setdefault(quote.contract, instrument)
+        rows: list[Quote] = []
+        row = self.market.get(quote.contract)
+        for part in _parts(quote):
+            band = instrument.tick_size * _DEFAULT.price_band
+            after = quoted(row, part, instrument, at=at, band=band)
+            if after is not None:
+                row = after
+                rows.append(after)
+        return tuple(rows)
+
+    def settle_doubts(self, at: datetime) -> None:
+        """Believe the doubted prices that have stood for long enough."""
+        for contract, row in self.market.items():
+            if row.doubted is not None:
+                self.market[contract] = settled(row, at)
+
+    def holders(self, contract: str) -> list[str]:
+        """Return the accounts whose P&L a price of this contract moves, ordered by id."""
+        return sorted(name for name, state in self.accounts.items() if contract in state.positions)
+
+    def restart(self) -> None:
+        """Forget what a new process cannot know: that anything is reconciled, and how outstanding requests ended."""
+        for name, state in self.accounts.items():
+            self.accounts[name] = _replace(
+                state,
+                reconciled=False,
+                asked=None,
+                cancels={},
+                closes={contract: _unknown(close, state.seq) for contract, close in state.closes.items()},
+            )
+
+
+def _unknown(close: Close, seq: int) -> Close:
+    return _replace(close, status=CloseStatus.UNKNOWN, unknown_seq=seq, checks=0, checked_at=None)
+
+
+def _parts(quote: QuoteReported) -> Iterable[QuoteReported]:
+    if quote.low_last is None and quote.low_bid is None and quote.low_ask is None:
+        return (quote,)
+    low = QuoteReported(contract=quote.contract, at=quote.at, last=quote.low_last, bid=quote.low_bid, ask=quote.low_ask)
+    high = QuoteReported(
+        contract=quote.contract, at=quote.at, last=quote.high_last, bid=quote.high_bid, ask=quote.high_ask
+    )
+    last = QuoteReported(contract=quote.contract, at=quote.at, last=quote.last, bid=quote.bid, ask=quote.ask)
+    return (low, high, last)
+
+
+def _contracts(event: AnyEvent) -> Iterable[str]:
+    match event:
+        case Fill() | PositionReported():
+            return (event.contract,)
+        case OrderReported():
+            return (event.order.contract,)
+        case SnapshotReported():
+            found: Mapping[str, None] = dict.fromkeys(
+                [p.contract for p in event.positions]
+                + [o.contract for o in event.orders]
+                + [f.contract for f in event.fills]
+            )
+            return tuple(found)
+        case _:
+            return ()

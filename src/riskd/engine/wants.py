@@ -1,0 +1,192 @@
+"""What must become true of an account now: positions to reduce and orders to cancel, from all causes together.
+
+Everything here is derived anew at each step, so a target that is no longer wanted vanishes by itself and one that still
+is wanted is asked for until it is reached.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from riskd.domain.account import AccountState, Position
+from riskd.domain.account_view import AccountView
+from riskd.domain.orders import PROTECTIVE, OrderStatus, OrderType, Side, WorkingOrder, worst_case
+from riskd.engine.exposure import smaller
+from riskd.engine.risk_engine import Finding
+
+_replace: Final = msgspec.structs.replace
+
+
+class Want(msgspec.Struct, frozen=True):
+    """Bring one contract to ``left`` signed contracts, for the sake of one rule."""
+
+    contract: str
+    left: int
+    rule: str
+    reason: str
+    headline: str
+
+
+class WantedCancel(msgspec.Struct, frozen=True):
+    """Cancel an order, or cut it to ``size`` contracts in total where that is given."""
+
+    order: WorkingOrder
+    rule: str
+    reason: str
+    headline: str = ""
+    size: int | None = None
+
+
+class Wants(msgspec.Struct, frozen=True):
+    """All that is wanted of one account."""
+
+    reductions: Mapping[str, Want]
+    cancels: Mapping[str, WantedCancel]
+
+
+def cancellable(order: WorkingOrder, orders: Mapping[str, WorkingOrder]) -> bool:
+    """Tell whether cancelling this order makes sense: it rests, and no parent's cancel takes it along."""
+    if order.type is OrderType.MARKET:
+        return False
+    return not (order.status is OrderStatus.SUSPENDED and order.parent in orders)
+
+
+def flatten_wants(state: AccountState) -> Wants:
+    """Return what a flatten wants: nothing held, nothing working."""
+    target = state.flatten
+    if target is None:
+        return Wants({}, {})
+    held = sorted({*state.positions, *state.reported})
+    reductions = {
+        contract: Want(contract, 0, target.rule, target.reason, "")
+        for contract in held
+        if smaller(state, contract) != 0
+    }
+    cancels = {
+        order.order_id: WantedCancel(order, target.rule, target.reason)
+        for order in sorted(state.orders.values(), key=lambda o: (o.seq, o.order_id))
+        if cancellable(order, state.orders) and not _still_protects(state, order)
+    }
+    return Wants(reductions, cancels)
+
+
+def _still_protects(state: AccountState, order: WorkingOrder) -> bool:
+    """Tell whether a protective stop must be left alone: its position is held and no close of it is accepted yet."""
+    position = state.positions.get(order.contract)
+    if order.type not in PROTECTIVE or position is None or order.side.sign * position.quantity > 0:
+        return False
+    close = state.closes.get(order.contract)
+    return close is None or close.accepted_at is None
+
+
+def rule_wants(
+    state: AccountState, findings: Iterable[Finding], projected: Iterable[Finding], requests: Iterable[Want]
+) -> Wants:
+    """Return what the rules' findings want, the strongest target per contract winning.
+
+    Shape: cancels come from the account as it is, reductions from the account with the closes under way counted as
+    done.
+    """
+    reductions: dict[str, Want] = {}
+    cancels: dict[str, WantedCancel] = {}
+    for want in requests:
+        _merge(reductions, want)
+    for finding in projected:
+        rule, reason, headline = _label(finding)
+        for reduction in finding.action.reductions:
+            _merge(reductions, Want(reduction.contract, reduction.left, rule, reason, headline))
+    for finding in findings:
+        rule, reason, headline = _label(finding)
+        for order_id in finding.action.cancels:
+            order = state.orders.get(order_id)
+            if order is not None and cancellable(order, state.orders):
+                cancels.setdefault(order_id, WantedCancel(order, rule, reason, headline))
+    for want in reductions.values():
+        if want.left == 0:
+            cancels.update({k: c for k, c in _orders_of_closed(state, want).items() if k not in cancels})
+    return Wants(reductions, cancels)
+
+
+def _label(finding: Finding) -> tuple[str, str, str]:
+    return finding.entry.rule_id, finding.violation.message, finding.violation.headline
+
+
+def _merge(reductions: dict[str, Want], want: Want) -> None:
+    known = reductions.get(want.contract)
+    if known is None or abs(want.left) < abs(known.left):
+        reductions[want.contract] = want
+
+
+def _orders_of_closed(state: AccountState, want: Want) -> Mapping[str, WantedCancel]:
+    """Return the orders that go with a position that is closed whole: targets at once, stops when the close stands."""
+    return {
+        order.order_id: WantedCancel(order, want.rule, want.reason)
+        for order in sorted(state.orders.values(), key=lambda o: (o.seq, o.order_id))
+        if order.contract == want.contract and cancellable(order, state.orders) and not _still_protects(state, order)
+    }
+
+
+def no_new_risk_wants(view: AccountView) -> Wants:
+    """Return what exceeds the allowances of an account that may take no new risk: positions and resting entries."""
+    state = view.account
+    reductions: dict[str, Want] = {}
+    cancels: dict[str, WantedCancel] = {}
+    for cause in state.no_new_risk:
+        contracts = {*state.positions, *(o.contract for o in state.orders.values())}
+        for contract in sorted(contracts if cause.contract is None else contracts & {cause.contract}):
+            allowed, held = cause.allowance.get(contract, 0), state.quantity(contract)
+            left = min(allowed, held, key=abs) if allowed * held > 0 else 0
+            if abs(left) < abs(smaller(state, contract)):
+                _merge(reductions, Want(contract, left, cause.cause, cause.reason, ""))
+            for order in view.entry_orders(contract):
+                if cancellable(order, state.orders):
+                    cancels.setdefault(order.order_id, WantedCancel(order, cause.cause, cause.reason))
+    return Wants(reductions, cancels)
+
+
+def leftover_exits(state: AccountState) -> Mapping[str, WantedCancel]:
+    """Return the exits that could exceed what riskd left of a position, with the size each may keep.
+
+    Shape: only orders placed before riskd's close; the oldest keep their size, an OCO pair counting as one.
+    """
+    found: dict[str, WantedCancel] = {}
+    for contract, trim in sorted(state.trims.items()):
+        if contract in state.closes:
+            continue
+        position = state.positions.get(contract)
+        old = [o for o in state.orders.values() if o.contract == contract and o.seq <= trim.seq]
+        for order, size in _cut(old, position):
+            if cancellable(order, state.orders):
+                found[order.order_id] = WantedCancel(order, trim.rule, "exceeds the position", size=size)
+    return found
+
+
+def _cut(orders: Iterable[WorkingOrder], position: Position | None) -> Iterable[tuple[WorkingOrder, int | None]]:
+    if position is None:
+        yield from ((order, None) for order in sorted(orders, key=lambda o: (o.seq, o.order_id)))
+        return
+    side = Side.SELL if position.quantity > 0 else Side.BUY
+    exits: list[WorkingOrder] = []
+    for order in sorted((o for o in orders if o.side is side), key=lambda o: (o.seq, o.order_id)):
+        room = abs(position.quantity) - worst_case(_without_siblings(exits, order), side)
+        allowed = max(min(order.remaining, room), 0)
+        if allowed < order.remaining:
+            yield order, (order.filled + allowed if allowed else None)
+        exits.append(_replace(order, size=order.filled + allowed))
+
+
+def _without_siblings(orders: Iterable[WorkingOrder], order: WorkingOrder) -> Iterable[WorkingOrder]:
+    return [o for o in orders if o.linked != order.order_id and order.linked != o.order_id]
+
+
+def merged(*parts: Wants) -> Wants:
+    """Return several wants as one, the first cause of each winning unless a later one asks for less to be left."""
+    reductions: dict[str, Want] = {}
+    cancels: dict[str, WantedCancel] = {}
+    for part in parts:
+        for want in part.reductions.values():
+            _merge(reductions, want)
+        for order_id, cancel in part.cancels.items():
+            cancels.setdefault(order_id, cancel)
+    return Wants(reductions, cancels)

@@ -1,0 +1,127 @@
+"""The console script `riskd-gateway`: a simulated broker to point any ProjectX client at."""
+
+import asyncio
+import signal
+from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
+
+import msgspec
+import typer
+
+from riskd.simulator.gateway import SimulatedGateway
+from riskd.simulator.market import Walk
+from riskd.simulator.model import Account
+from riskd.simulator.settings import GatewaySettings, account
+
+_DEFAULT_ACCOUNTS = "practice:101:50000,combine:102:50000"
+_DEFAULT_MARKETS = "MNQ,NQ,MES,ES,MCL,CL,MGC,GC"
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def gateway(
+    *,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="Say where it is in one JSON line.")] = False,
+    accounts: Annotated[
+        str, typer.Option(help="Accounts, as KIND:ID[:BALANCE] with commas between.")
+    ] = _DEFAULT_ACCOUNTS,
+    markets: Annotated[
+        str, typer.Option(help="Products whose prices are generated, with commas between.")
+    ] = _DEFAULT_MARKETS,
+    seed: Annotated[int, typer.Option(help="Decides the prices and every other chance.")] = 1,
+    speed: Annotated[str, typer.Option(help="Simulated seconds in a real one; 0: by hand.")] = "1",
+    start: Annotated[str | None, typer.Option(help="Simulated start, such as 2026-03-16T14:30:00Z.")] = None,
+) -> None:
+    """Run a simulated ProjectX gateway on this machine until Ctrl+C.
+
+    Any ProjectX client can log in, trade and listen; the control URL moves the market, injects
+    orders and fills, and breaks things on demand.
+    """
+    settings = GatewaySettings(
+        port=port,
+        accounts=_accounts(accounts),
+        seed=seed,
+        start=_moment(start),
+        speed=_speed(speed),
+        walks={name: Walk() for name in markets.split(",") if name},
+    )
+    asyncio.run(_serve(settings, as_json=json))
+
+
+def main() -> None:
+    """Run the console script."""
+    app()
+
+
+async def _serve(settings: GatewaySettings, *, as_json: bool) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(name, stop.set)
+    async with SimulatedGateway(settings) as running:
+        typer.echo(_ready_line(running) if as_json else _ready_text(running))
+        await stop.wait()
+
+
+def _ready_line(running: SimulatedGateway) -> str:
+    listed = [{"id": each.id, "name": each.name, "kind": each.kind} for each in running.accounts]
+    ready = {
+        "rest_url": running.rest_url,
+        "user_hub_url": running.user_hub_url,
+        "market_hub_url": running.market_hub_url,
+        "control_url": running.control_url,
+        "username": running.username,
+        "api_key": running.api_key,
+        "accounts": listed,
+    }
+    return msgspec.json.encode(ready).decode()
+
+
+def _ready_text(running: SimulatedGateway) -> str:
+    accounts = "\n".join(f"            {each.id}  {each.kind:9} {each.name}" for each in running.accounts)
+    return (
+        f"Simulated gateway ready; Ctrl+C ends it.\n"
+        f"  REST      {running.rest_url}\n"
+        f"  hubs      {running.user_hub_url}\n            {running.market_hub_url}\n"
+        f"  control   {running.control_url}\n"
+        f"  login     {running.username} / {running.api_key}\n"
+        f"  accounts\n{accounts}"
+    )
+
+
+def _accounts(text: str) -> tuple[Account, ...]:
+    return tuple(_account(part) for part in text.split(","))
+
+
+def _account(text: str) -> Account:
+    kind, _, rest = text.partition(":")
+    number, _, balance = rest.partition(":")
+    try:
+        return account(int(number), kind, balance or "50000.00")
+    except (ValueError, msgspec.ValidationError):
+        raise typer.BadParameter(
+            f"account {text!r} is not KIND:ID[:BALANCE]; kinds are practice, combine, funded, live, leader, follower"
+        ) from None
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"start {text!r} is not a time such as 2026-03-16T14:30:00Z") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _speed(text: str) -> Decimal:
+    with suppress(InvalidOperation):
+        speed = Decimal(text)
+        if speed >= 0 and speed.is_finite():
+            return speed
+    raise typer.BadParameter(f"speed {text!r} is not a number from 0 up")

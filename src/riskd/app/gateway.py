@@ -10,10 +10,10 @@ from typing import Annotated
 import msgspec
 import typer
 
-from riskd.simulator.gateway import SimulatedGateway
-from riskd.simulator.market import Walk
-from riskd.simulator.model import Account
-from riskd.simulator.settings import GatewaySettings, account
+from riskd.simulator.gateway.gateway import SimulatedGateway
+from riskd.simulator.market.tape import Walk
+from riskd.simulator.exchange.model import Account
+from riskd.simulator.gateway.settings import GatewaySettings, account
 
 _DEFAULT_ACCOUNTS = "practice:101:50000,combine:102:50000"
 _DEFAULT_MARKETS = "MNQ,NQ,MES,ES,MCL,CL,MGC,GC"

@@ -3,8 +3,25 @@
 `SimulatedGateway` is the server; `Exchange` alone is enough for a simulation without sockets.
 """
 
-from riskd.simulator.exchange import Exchange
-from riskd.simulator.gateway import SimulatedGateway
-from riskd.simulator.settings import GatewaySettings, account
+from riskd.simulator.exchange.admission import ModifyOrder, PlaceOrder
+from riskd.simulator.exchange.booking import Fill
+from riskd.simulator.exchange.books import ExchangeOptions
+from riskd.simulator.exchange.exchange import Exchange, Reply
+from riskd.simulator.gateway.api import Shape
+from riskd.simulator.gateway.gateway import SimulatedGateway
+from riskd.simulator.gateway.settings import GatewaySettings, account
+from riskd.simulator.market.tape import Walk
 
-__all__ = ["Exchange", "GatewaySettings", "SimulatedGateway", "account"]
+__all__ = [
+    "Exchange",
+    "ExchangeOptions",
+    "Fill",
+    "GatewaySettings",
+    "ModifyOrder",
+    "PlaceOrder",
+    "Reply",
+    "Shape",
+    "SimulatedGateway",
+    "Walk",
+    "account",
+]

@@ -1,0 +1,1 @@
+"""The server: REST and SignalR in front of the exchange."""

@@ -1,0 +1,133 @@
+"""Carries the exchange's events to the hubs: wrapped, encoded once, delayed where they are late."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+from riskd.simulator.exchange.events import (
+    AccountEvent,
+    DepthEvent,
+    Event,
+    OrderEvent,
+    PositionEvent,
+    PrintEvent,
+    QuoteEvent,
+    TradeEvent,
+    UserEvent,
+)
+from riskd.simulator.gateway import signalr, wire
+from riskd.simulator.gateway.api import Api
+from riskd.simulator.gateway.connection import Subscription
+from riskd.simulator.gateway.hubs import Hub
+from riskd.simulator.gateway.wire import Record
+
+
+class Carrier:
+    """From events to subscribers."""
+
+    def __init__(
+        self,
+        *,
+        user: Hub,
+        market: Hub,
+        api: Api,
+        user_events: Literal["wrapped", "bare", "flat", "list"],
+    ) -> None:
+        """Carry to two hubs."""
+        self._user = user
+        self._market = market
+        self._api = api
+        self._user_events = user_events
+        self._late: set[asyncio.TimerHandle] = set()
+        self.on_delivered: Callable[[], None] = lambda: None
+
+    def carry(self, events: Iterable[Event]) -> None:
+        """Send events now, or as much later as each of them says."""
+        for event in events:
+            if event.after_ms:
+                self._later(event)
+            else:
+                self.deliver(event)
+
+    def stop(self) -> None:
+        """Forget what is still on its way."""
+        for handle in self._late:
+            handle.cancel()
+        self._late.clear()
+
+    def deliver(self, event: Event) -> None:
+        """Send one event to those who subscribed to it."""
+        match event:
+            case QuoteEvent() | PrintEvent() | DepthEvent():
+                self._deliver_market(event)
+            case _:
+                self._deliver_user(event)
+
+    def _later(self, event: Event) -> None:
+        def arrive() -> None:
+            self._late.discard(handle)
+            self.deliver(event)
+
+        handle = asyncio.get_running_loop().call_later(event.after_ms / 1000, arrive)
+        self._late.add(handle)
+
+    def _deliver_user(self, event: UserEvent) -> None:
+        target = wire.user_target(event)
+        key = None if isinstance(event, AccountEvent) else event.account_id
+        subscribers = self._user.wanted(Subscription(target, key))
+        if subscribers:
+            record = signalr.event(target, self._wrapped(event))
+            for connection in subscribers:
+                connection.send(record)
+
+    def _wrapped(self, event: UserEvent) -> object:
+        data = self._data(event)
+        flat = isinstance(event, TradeEvent | PositionEvent)
+        match self._user_events:
+            case "bare":
+                return data
+            case "flat" if flat:
+                return data
+            case "list":
+                return [{"action": wire.user_action(event), "data": data}]
+            case _:
+                return {"action": wire.user_action(event), "data": data}
+
+    def _data(self, event: UserEvent) -> Record:
+        shape = self._api.shape
+        match event:
+            case AccountEvent(account):
+                now = self._api.exchange.books.accounts[account.id] if event.repeat else account
+                return wire.account_record(now)
+            case OrderEvent(order):
+                return self._api.order_record(order, hub=True)
+            case TradeEvent(trade):
+                return wire.trade_record(trade, hub=True, commissions=shape.hub_commissions)
+            case PositionEvent(position):
+                return wire.position_record(position, hub=True, display_name=shape.display_name)
+
+    def _deliver_market(self, event: QuoteEvent | PrintEvent | DepthEvent) -> None:
+        target = _MARKET_TARGETS[type(event)]
+        subscribers = self._market.wanted(Subscription(target, event.contract_id))
+        if not subscribers:
+            return
+        record = signalr.event(target, event.contract_id, self._market_data(event))
+        for connection in subscribers:
+            connection.send(record)
+
+    def _market_data(self, event: QuoteEvent | PrintEvent | DepthEvent) -> object:
+        symbol_id = self._api.exchange.books.contract(event.contract_id).product.symbol_id
+        match event:
+            case QuoteEvent():
+                return wire.quote_record(event, symbol_id)
+            case PrintEvent():
+                return [wire.print_record(event, symbol_id)]
+            case DepthEvent():
+                return [wire.depth_record(event)]
+
+
+_MARKET_TARGETS: dict[type, str] = {
+    QuoteEvent: "GatewayQuote",
+    PrintEvent: "GatewayTrade",
+    DepthEvent: "GatewayDepth",
+}

@@ -1,0 +1,241 @@
+"""The simulated gateway: REST, two hubs and the control calls on one port of 127.0.0.1."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from riskd.simulator.control.control import Control, HubChoice
+from riskd.simulator.control.http import ControlServer
+from riskd.simulator.exchange.codes import SessionCode
+from riskd.simulator.exchange.events import Event
+from riskd.simulator.exchange.exchange import Exchange
+from riskd.simulator.exchange.model import Account, PriceUpdate
+from riskd.simulator.gateway.api import Api
+from riskd.simulator.gateway.carrier import Carrier
+from riskd.simulator.gateway.clock import GatewayClock
+from riskd.simulator.gateway.connection import Connection, HangUp, Subscription
+from riskd.simulator.gateway.hubs import TIME_TARGET, Hub, HubName, time_record
+from riskd.simulator.gateway.kernel import Kernel
+from riskd.simulator.gateway.request_log import Bell, RequestLog
+from riskd.simulator.gateway.server import RestServer
+from riskd.simulator.gateway.settings import GatewaySettings
+from riskd.simulator.market.bars import BarStore
+from riskd.simulator.market.tape import Walk, generate
+
+_HOST = "127.0.0.1"
+
+
+class SimulatedGateway:
+    """A broker in this process; an async context manager.
+
+    `control` does what no client can. Must be made inside a running event loop.
+    """
+
+    def __init__(self, settings: GatewaySettings | None = None) -> None:
+        """Set a gateway up; `start` or the context manager opens it."""
+        self.settings = settings or GatewaySettings()
+        self.clock = GatewayClock(start=self.settings.start, speed=self.settings.speed)
+        self.bell = Bell()
+        self.log = RequestLog(self.bell)
+        self.exchange = Exchange(rng=Random(self.settings.seed), options=self.settings.options)
+        bars = BarStore(self.settings.seed)
+        self.kernel = Kernel(self.exchange, self.clock, bars, self.carry)
+        api = Api(self.exchange, bars, self.settings.shape)
+        patience = self.settings.handshake_within
+        self._hubs: dict[HubName, Hub] = {
+            "user": Hub("user", self._greet, handshake_within=patience),
+            "market": Hub("market", self._greet, handshake_within=patience),
+        }
+        self._carrier = Carrier(
+            user=self._hubs["user"],
+            market=self._hubs["market"],
+            api=api,
+            user_events=self.settings.user_events,
+        )
+        self.rest = RestServer(settings=self.settings, api=api, clock=self.clock, log=self.log, carry=self.carry)
+        self.control = Control(self)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._timers: list[asyncio.TimerHandle] = []
+        self._runner: web.AppRunner | None = None
+        self._port = self.settings.port
+        self._negotiated = 0
+
+    # ------------------------------------------------------------------ where it is
+
+    @property
+    def rest_url(self) -> str:
+        """Return the base of the REST calls, without /api."""
+        return f"http://{_HOST}:{self._port}"
+
+    @property
+    def user_hub_url(self) -> str:
+        """Return the user hub's address."""
+        return f"{self.rest_url}/hubs/user"
+
+    @property
+    def market_hub_url(self) -> str:
+        """Return the market hub's address."""
+        return f"{self.rest_url}/hubs/market"
+
+    @property
+    def control_url(self) -> str:
+        """Return the base of the control calls."""
+        return f"{self.rest_url}/control"
+
+    @property
+    def username(self) -> str:
+        """Return who may log in."""
+        return self.settings.username
+
+    @property
+    def api_key(self) -> str:
+        """Return the key to log in with."""
+        return self.settings.api_key
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """Return the accounts as they are now."""
+        return tuple(self.exchange.books.accounts.values())
+
+    # ------------------------------------------------------------------ life
+
+    async def __aenter__(self) -> Self:
+        """Open the gateway."""
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        await self.stop()
+
+    async def start(self) -> None:
+        """Open the accounts and the port, and start the market."""
+        for account in self.settings.accounts:
+            self.exchange.add_account(account)
+        self._first_prices()
+        application = web.Application(client_max_size=1024 * 1024)
+        application.add_routes(
+            [
+                *self.rest.routes(),
+                web.post("/hubs/{hub:user|market}/negotiate", self._negotiate),
+                web.get("/hubs/{hub:user|market}", self._connect),
+                *ControlServer(self.control).routes(),
+            ]
+        )
+        self._runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, _HOST, self.settings.port)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+        self._tasks = [asyncio.create_task(self.kernel.run())]
+        self._tasks += [asyncio.create_task(hub.keep_alive()) for hub in self._hubs.values()]
+
+    async def stop(self) -> None:
+        """Hang up on everybody and give the port back."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        for timer in self._timers:
+            timer.cancel()
+        self._carrier.stop()
+        self.rest.stop()
+        for hub in self._hubs.values():
+            hub.hang_up(HangUp.ABORT)
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    # ------------------------------------------------------------------ for its parts
+
+    def carry(self, events: Iterable[Event]) -> None:
+        """Send events on their way and wake those who wait for something."""
+        self._carrier.carry(events)
+        self.bell.ring()
+
+    def hubs(self, which: HubChoice) -> list[Hub]:
+        """Return one hub or both."""
+        return list(self._hubs.values()) if which == "all" else [self._hubs[which]]
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        """Do something after some real seconds, unless the gateway stops before."""
+        self._timers.append(asyncio.get_running_loop().call_later(seconds, act))
+
+    def is_wanted(self, target: str, key: int | str | None) -> bool:
+        """Return whether somebody subscribed to an event."""
+        wanted = Subscription(target, key)
+        return any(hub.wanted(wanted) for hub in self._hubs.values())
+
+    def announce_time(self) -> None:
+        """Tell those who asked what time it is now, and how fast it runs."""
+        record = time_record(self.clock.now(), self.clock.speed)
+        for hub in self._hubs.values():
+            hub.publish(Subscription(TIME_TARGET), record)
+
+    # ------------------------------------------------------------------ inside
+
+    def _first_prices(self) -> None:
+        now = self.clock.now()
+        for name, bid in self.settings.quotes.items():
+            contract_id = self.control.contract_id(name)
+            tick = self.exchange.books.contract(contract_id).tick_size
+            change = PriceUpdate(contract_id=contract_id, last=bid, bid=bid, ask=bid + tick, size=1)
+            self.kernel.price(change, now)
+        for name, walk in self.settings.walks.items():
+            contract_id = self.control.contract_id(name)
+            begin = walk.start or self.settings.quotes.get(name)
+            moving = Walk(
+                start=begin,
+                per_second=walk.per_second,
+                volatility_ticks=walk.volatility_ticks,
+                drift_ticks=walk.drift_ticks,
+                seed=walk.seed or self.settings.seed,
+            )
+            source = generate(self.exchange.books.contract(contract_id), moving, now)
+            self.kernel.tape.add(source)
+
+    def _hub(self, request: web.Request) -> Hub:
+        return self._hubs["user" if request.match_info["hub"] == "user" else "market"]
+
+    def _refuse(self, request: web.Request) -> web.Response | None:
+        if self._hub(request).down:
+            return web.Response(status=503)
+        good = self.rest.session(request) is SessionCode.SUCCESS
+        return None if good else web.Response(status=401)
+
+    async def _negotiate(self, request: web.Request) -> web.Response:
+        refusal = self._refuse(request)
+        if refusal is not None:
+            return refusal
+        self._negotiated += 1
+        connection_id = f"sim{self.settings.seed:04}-{self._negotiated:012}"
+        version = 1 if request.query.get("negotiateVersion") == "1" else 0
+        reply: dict[str, object] = {"negotiateVersion": version, "connectionId": connection_id}
+        if version:
+            reply["connectionToken"] = f"{connection_id}-token"
+        reply["availableTransports"] = [{"transport": "WebSockets", "transferFormats": ["Text", "Binary"]}]
+        return web.json_response(reply)
+
+    async def _connect(self, request: web.Request) -> web.StreamResponse:
+        refusal = self._refuse(request)
+        if refusal is not None:
+            return refusal
+        if request.headers.get("Upgrade", "").casefold() != "websocket":
+            return web.Response(status=400, text="Connection ID required")
+        return await self._hub(request).serve(request)
+
+    def _greet(self, connection: Connection, subscription: Subscription) -> None:
+        """Answer a subscription to the time at once, and wake those who wait for subscribers."""
+        if subscription.target == TIME_TARGET:
+            connection.send(time_record(self.clock.now(), self.clock.speed))
+        self.bell.ring()

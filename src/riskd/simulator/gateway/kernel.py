@@ -1,0 +1,73 @@
+"""The exchange with its clock and its prices: brings everything up to date in the order of time."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
+
+from riskd.simulator.exchange.events import Event
+from riskd.simulator.exchange.exchange import Exchange
+from riskd.simulator.exchange.model import PriceUpdate
+from riskd.simulator.gateway.clock import GatewayClock
+from riskd.simulator.market.bars import BarStore
+from riskd.simulator.market.tape import PriceTape, Tick
+
+_LONGEST_SLEEP_S = 60.0
+
+
+class Kernel:
+    """Feeds prices and deadlines to the exchange when their time has come."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        clock: GatewayClock,
+        bars: BarStore,
+        carry: Callable[[list[Event]], None],
+    ) -> None:
+        """Drive an exchange by a clock."""
+        self.tape = PriceTape()
+        self.clock = clock
+        self._exchange = exchange
+        self._bars = bars
+        self._carry = carry
+        self._deadline = exchange.next_deadline(clock.now())
+        self._changed = asyncio.Event()
+
+    def price(self, change: PriceUpdate, at: datetime) -> None:
+        """Give the exchange one price and carry what follows."""
+        if change.last is not None:
+            self._bars.add(change.contract_id, at, change.last, change.size)
+        self._carry(self._exchange.on_price(change, at))
+
+    def catch_up(self) -> None:
+        """Do everything whose time has come, in order."""
+        now = self.clock.now()
+        while self._deadline <= now:
+            self._play(self.tape.until(self._deadline))
+            self._carry(self._exchange.tick(self._deadline))
+            self._deadline = self._exchange.next_deadline(self._deadline)
+        self._play(self.tape.until(now))
+
+    def wake(self) -> None:
+        """Look again at what comes next: the clock or the prices changed."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Keep the exchange up to date, for ever."""
+        while True:
+            self.catch_up()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._sleep()):
+                    await self._changed.wait()
+            self._changed.clear()
+
+    def _play(self, ticks: Iterator[Tick]) -> None:
+        for at, change in ticks:
+            self.price(change, at)
+
+    def _sleep(self) -> float | None:
+        upcoming = self.tape.next_at
+        moment = self._deadline if upcoming is None else min(upcoming, self._deadline)
+        seconds = self.clock.real_seconds_until(moment)
+        return None if seconds is None else min(seconds, _LONGEST_SLEEP_S)

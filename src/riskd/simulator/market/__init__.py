@@ -1,0 +1,1 @@
+"""Prices: generated, recorded, merged, and told again as bars."""

@@ -207,7 +207,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     (positive, today's) and ``flow`` (the day's cash flows per contract in points x contracts, what was carried in at
     its 17:00 mark subtracted, so that net P&L = sum(point value x (flow + quantity x mark)) - fees).
     Shape: ``fills`` holds today's by trade id, ``earlier`` the ids of the TradingDay before, ``carried`` the positions
-    held at 17:00 and ``carried_marks`` what they were valued at. ``reconciled`` is False until a snapshot has been
+    held at 17:00 and ``carried_marks`` what they were valued at. ``armed`` accounts are judged, in ``shadow``
+    only told about; ``rules`` is the canonical text in force. ``reconciled`` is False until a snapshot has been
     booked since the start. A snapshot begun after ``recheck_seq`` is wanted while that is not zero. ``reentries``
     counts how often something appeared under the lockout.
     Source: rules.md section 0 for the definitions.
@@ -220,6 +221,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     balance: Decimal | None = None
     can_trade: bool = True
     armed: bool = False
+    shadow: bool = False
+    rules: str = ""
     reconciled: bool = False
     seq: int = 0
     last_fill_seq: int = 0

@@ -43,7 +43,7 @@ class AccountView:
 
     @cached_property
     def quantities(self) -> Mapping[str, int]:
-        """Return the signed quantity per contract that rules judge: the larger of fills and broker where they differ."""
+        """Return the signed quantity per contract that rules judge: the larger of fills and broker if they differ."""
         found = {contract: position.quantity for contract, position in self.account.positions.items()}
         for contract, reported in self.account.reported.items():
             since = reported.disagrees_since

@@ -173,9 +173,10 @@ class RulesApplied(Event, frozen=True, tag="rules"):
 
 
 class AccountArmed(Event, frozen=True, tag="armed"):
-    """The account passed its self-test and is enforced from now on."""
+    """The account passed its self-test; from now on it is enforced, or with ``shadow`` only watched and told about."""
 
     account: str
+    shadow: bool = False
 
 
 class CloseRequested(Event, frozen=True, tag="close_requested"):

@@ -84,8 +84,14 @@ class Core:
         self._at: datetime | None = None
 
     def restore(self, states: Mapping[str, AccountState]) -> None:
-        """Take over the accounts that were written to disk; a DaemonStarted must be the first envelope after it."""
+        """Take over accounts that were written to disk, with the rules that were in force.
+
+        Shape: a DaemonStarted must be the first envelope of the new run.
+        """
         self.state_manager.accounts.update(states)
+        for account, state in states.items():
+            if state.rules:
+                self._use_rules(account, state.rules)
 
     def next_deadline(self) -> datetime | None:
         """Return when a ClockTicked is due, None while time alone changes nothing."""
@@ -134,7 +140,7 @@ class Core:
             case DaemonStarted():
                 manager.restart()
             case RulesApplied():
-                self._apply_rules(event, envelope)
+                self._use_rules(event.account, event.spec)
                 self._account_event(event.account, envelope, work)
                 return
             case event if isinstance(event, AccountEvent):
@@ -173,8 +179,10 @@ class Core:
 
     def _admin(self, state: AccountState, envelope: Envelope) -> AccountState:
         match envelope.event:
-            case AccountArmed():
-                return _replace(state, armed=True)
+            case AccountArmed(shadow=shadow):
+                return _replace(state, armed=True, shadow=shadow)
+            case RulesApplied(spec=spec):
+                return _replace(state, rules=spec)
             case CloseRequested(contract=contract):
                 position = state.positions.get(contract)
                 if position is None:
@@ -186,11 +194,10 @@ class Core:
             case _:
                 return state
 
-    def _apply_rules(self, event: RulesApplied, envelope: Envelope) -> None:
-        rulebook = self._compile(event.account, event.spec)
-        self.rulebooks[event.account] = rulebook
-        self.state_manager.settings[event.account] = rulebook.settings
-        self.state_manager.ensure(event.account, envelope.at)
+    def _use_rules(self, account: str, spec: str) -> None:
+        rulebook = self._compile(account, spec)
+        self.rulebooks[account] = rulebook
+        self.state_manager.settings[account] = rulebook.settings
 
     # --- judging -----------------------------------------------------------------------------------------------
 
@@ -219,7 +226,7 @@ class Core:
         state, verdict = risk_engine.with_episodes(view.account, verdict, seq=envelope.seq, at=envelope.at, heard=asked)
         if state is view.account and self._idle(state, verdict, rulebook):
             return
-        enforced = [f for f in verdict.findings if risk_engine.acting(rulebook, f)]
+        enforced = [f for f in verdict.findings if risk_engine.acting(state, rulebook, f)]
         view = view.of(state)
         one_pass = AccountPass(
             view,
@@ -253,14 +260,14 @@ class Core:
         if state is view.account:
             return list(enforced)
         verdict = risk_engine.judge(view.of(state), rulebook, envelope.event)
-        return [f for f in verdict.findings if risk_engine.acting(rulebook, f)]
+        return [f for f in verdict.findings if risk_engine.acting(state, rulebook, f)]
 
     def _tell_new(
         self, verdict: Verdict, rulebook: Rulebook, view: AccountView, envelope: Envelope, work: _Work
     ) -> None:
         for finding in verdict.findings:
             if finding.new:
-                shadow = not risk_engine.acting(rulebook, finding)
+                shadow = not risk_engine.acting(view.account, rulebook, finding)
                 work.violations.append(finding.violation)
                 work.commands.append(violation_alert(finding, view, envelope.seq, shadow=shadow))
 

@@ -105,9 +105,9 @@ def heard(rulebook: Rulebook, event: AnyEvent | None, faults: Iterable[str]) -> 
     return tuple(entry.rule_id for entry in rulebook.entries if entry.rule_id not in failed and _asked(entry, event))
 
 
-def acting(rulebook: Rulebook, finding: Finding) -> bool:
-    """Tell whether a finding is enforced, or only recorded because it is in shadow mode."""
-    return rulebook.mode is Mode.ENFORCE and finding.entry.mode is Mode.ENFORCE
+def acting(state: AccountState, rulebook: Rulebook, finding: Finding) -> bool:
+    """Tell whether a finding is enforced, or only recorded because account, rulebook or rule is in shadow mode."""
+    return not state.shadow and rulebook.mode is Mode.ENFORCE and finding.entry.mode is Mode.ENFORCE
 
 
 def headroom(view: AccountView, rulebook: Rulebook) -> Mapping[str, Decimal]:

@@ -1,0 +1,98 @@
+"""DailyRealizedLoss: the most an account may lose in one trading day."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, ClassVar, Final
+
+import msgspec
+
+from riskd.domain.account_view import AccountView
+from riskd.domain.calendar import next_reset
+from riskd.domain.events import AnyEvent
+from riskd.domain.money import show
+from riskd.domain.violations import ActionType, EnforcementAction, RuleViolation
+from riskd.rules.contract import Category
+from riskd.rules.daily_pnl import Basis, CompiledReserve, Reserve, compiled_reserve, day_pnl
+from riskd.rules.params import ConfiguredRule, LossLimit, RuleParams
+from riskd.rules.tightness import only_to
+
+ZERO: Final = Decimal(0)
+
+
+class DailyRealizedLossParams(RuleParams):
+    """How much may be lost in a day, and by which figure.
+
+    Shape: `basis` "combined" judges realized and open P&L together, "realized" what is closed, "worst" the smaller of
+    the two. `reserve` acts that much before the limit is reached.
+    Units: USD; `limit` below zero.
+    """
+
+    limit: LossLimit
+    basis: Annotated[Basis, only_to("worst")] = "combined"
+    reserve: Reserve = ZERO
+
+
+class _Limits(msgspec.Struct, frozen=True):
+    limit: Decimal
+    basis: Basis
+    reserve: CompiledReserve
+
+
+class DailyRealizedLossRule(ConfiguredRule):
+    """Flatten the account and lock it until the next 17:00 Chicago time.
+
+    Breached at the limit and below it, counting the reserve.
+    """
+
+    name: ClassVar[str] = "DailyRealizedLoss"
+    category: ClassVar[Category] = Category.LOCKOUT
+    Params: ClassVar[type[RuleParams]] = DailyRealizedLossParams
+
+    def __init__(self, params: Mapping[str, object]) -> None:
+        """Read the parameters."""
+        checked = DailyRealizedLossParams.model_validate(params)
+        self._limits = _Limits(limit=checked.limit, basis=checked.basis, reserve=compiled_reserve(checked.reserve))
+
+    def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
+        """Return the violation while the day's P&L is at its limit or below."""
+        pnl = self._pnl(state)
+        if pnl > self._threshold(state):
+            return None
+        limit = self._limits.limit
+        return RuleViolation(
+            rule_name=self.name,
+            account=state.account.account,
+            current_value=pnl,
+            limit_value=limit,
+            exceeded_by=limit - pnl,
+            message=self._message(pnl),
+            headline=f"DailyRealizedLoss violated: {show(pnl)} <= {show(limit)}",
+            lock=True,
+            until=next_reset(state.at),
+        )
+
+    def _pnl(self, state: AccountView) -> Decimal:
+        return day_pnl(state, self._limits.basis, worst=min)
+
+    def _threshold(self, state: AccountView) -> Decimal:
+        return self._limits.limit + self._limits.reserve.amount(state)
+
+    def _message(self, pnl: Decimal) -> str:
+        limit = self._limits.limit
+        where = "past" if pnl < limit else "at" if pnl == limit else "within the reserve of"
+        return f"daily loss {show(pnl)} USD is {where} limit {show(limit)} USD"
+
+    def get_enforcement_action(self, violation: RuleViolation) -> EnforcementAction:
+        """Return the flatten with its lockout."""
+        return EnforcementAction(
+            action_type=ActionType.FLATTEN_ACCOUNT,
+            account=violation.account,
+            rule_id=violation.rule_id,
+            reason=violation.message,
+            lock=True,
+            lockout_until=violation.until,
+        )
+
+    def headroom(self, state: AccountView) -> Decimal | None:
+        """Return how much more (USD) may be lost before this rule acts; zero or less once it has."""
+        return self._pnl(state) - self._threshold(state)

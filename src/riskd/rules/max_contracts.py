@@ -1,0 +1,177 @@
+"""MaxContracts: a ceiling on everything an account holds, across all instruments."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, ClassVar, Final, Literal
+
+import msgspec
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from riskd.domain.account_view import AccountView
+from riskd.domain.events import AnyEvent
+from riskd.domain.violations import ActionType, EnforcementAction, RuleViolation
+from riskd.rules.contract import Category
+from riskd.rules.params import ConfiguredRule, RuleParams
+from riskd.rules.sizing import Trimmed, after, largest_first, newest_first, resting, trim, weighed
+from riskd.rules.tightness import FIXED, LOWER, ON
+
+ONE: Final = Decimal(1)
+_MOST: Final = 100_000
+
+
+def _count(value: object) -> Decimal:
+    if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool)):
+        return Decimal(value)
+    if isinstance(value, str) and value.isascii() and value.replace(".", "", 1).isdecimal():
+        return Decimal(value)
+    raise PydanticCustomError("contracts", 'must be a number of contracts, such as 4 (or "0.5" with unit minis)')
+
+
+def _sensible(value: Decimal) -> Decimal:
+    if not 0 <= value <= _MOST:
+        raise PydanticCustomError("contracts", "must be from 0 to {most}", {"most": _MOST})
+    return value
+
+
+ContractCount = Annotated[
+    Decimal, BeforeValidator(_count), AfterValidator(_sensible), WithJsonSchema({"type": "integer", "minimum": 0})
+]
+
+
+class MaxContractsParams(RuleParams):
+    """How many contracts an account may hold in all, long and short alike.
+
+    Shape: `unit` "minis" counts by the instrument table (10 MNQ are 1 NQ); `order` says which contracts go first,
+    the most recently opened ("lifo") or those of the position worth the most ("largest_risk"); with `count_working`
+    resting entries that would exceed the limit if they filled are cancelled, newest first.
+    """
+
+    max_contracts: Annotated[ContractCount, LOWER]
+    unit: Annotated[Literal["contracts", "minis"], FIXED] = "contracts"
+    order: Annotated[Literal["lifo", "largest_risk"], FIXED] = "lifo"
+    count_working: Annotated[bool, ON] = True
+
+    @model_validator(mode="after")
+    def _whole(self) -> "MaxContractsParams":
+        if self.unit == "contracts" and self.max_contracts % 1:
+            raise PydanticCustomError("contracts", 'max_contracts must be a whole number unless unit is "minis"')
+        return self
+
+
+class _Limits(msgspec.Struct, frozen=True):
+    most: Decimal
+    by_minis: bool
+    largest_first: bool
+    count_working: bool
+
+
+class MaxContractsRule(ConfiguredRule):
+    """Close what exceeds the limit, the most recently opened contracts first.
+
+    Breached while the sum of absolute quantities over all instruments is above the limit. The rest of the order that
+    did it is cancelled with the close.
+    """
+
+    name: ClassVar[str] = "MaxContracts"
+    category: ClassVar[Category] = Category.CONTRACT
+    Params: ClassVar[type[RuleParams]] = MaxContractsParams
+
+    def __init__(self, params: Mapping[str, object]) -> None:
+        """Read the parameters."""
+        checked = MaxContractsParams.model_validate(params)
+        self._limits = _Limits(
+            most=checked.max_contracts,
+            by_minis=checked.unit == "minis",
+            largest_first=checked.order == "largest_risk",
+            count_working=checked.count_working,
+        )
+
+    def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
+        """Return the violation by what is held, else by what rests."""
+        return next(iter(self.violations(event, state)), None)
+
+    def violations(self, event: AnyEvent | None, state: AccountView) -> tuple[RuleViolation, ...]:
+        """Return the violation by what is held and the one by what rests: each is told on its own."""
+        weight = self._weights(state)
+        total = weighed(state.quantities, weight)
+        excess = total - self._limits.most
+        if excess <= 0 and not (self._limits.count_working and state.account.orders):
+            return ()
+        held = largest_first(state) if self._limits.largest_first else newest_first(state)
+        cut = trim(state, held, excess, weight)
+        found = [self._held_violation(state, total, cut)] if excess > 0 else []
+        waiting = self._resting_violation(state, cut) if self._limits.count_working else None
+        return (*found, waiting) if waiting else tuple(found)
+
+    def _weights(self, state: AccountView) -> "_Minis | _Alike":
+        return _Minis(state) if self._limits.by_minis else _Alike()
+
+    def _held_violation(self, state: AccountView, total: Decimal, cut: Trimmed) -> RuleViolation:
+        current, limit = self._shown(total), self._shown(self._limits.most)
+        return RuleViolation(
+            rule_name=self.name,
+            account=state.account.account,
+            current_value=current,
+            limit_value=limit,
+            exceeded_by=self._shown(total - self._limits.most),
+            message=f"MaxContracts limit exceeded: {current} {self._unit} held, limit {limit}",
+            headline=f"MaxContracts violated: {current} > {limit}",
+            reductions=cut.reductions,
+            cancels=tuple(order_id for order_id in cut.order_ids if order_id in state.account.orders),
+        )
+
+    def _resting_violation(self, state: AccountView, cut: Trimmed) -> RuleViolation | None:
+        kept = after(state.quantities, cut.reductions)
+        possible = resting(state.account.orders.values(), kept, self._limits.most, self._weights(state))
+        if not possible.surplus:
+            return None
+        current, limit = self._shown(possible.total), self._shown(self._limits.most)
+        return RuleViolation(
+            rule_name=self.name,
+            account=state.account.account,
+            key="resting",
+            current_value=current,
+            limit_value=limit,
+            exceeded_by=self._shown(possible.total - self._limits.most),
+            message=f"MaxContracts limit exceeded: {current} {self._unit} if resting orders fill, limit {limit}",
+            headline=f"MaxContracts violated: {current} > {limit} with resting orders",
+            cancels=possible.surplus,
+        )
+
+    def get_enforcement_action(self, violation: RuleViolation) -> EnforcementAction:
+        """Return the close of the excess, or the cancel where nothing is held beyond the limit."""
+        only_cancels = bool(violation.cancels) and not violation.reductions
+        quantity = sum(cut.closed for cut in violation.reductions) or int(violation.exceeded_by)
+        return EnforcementAction(
+            action_type=ActionType.CANCEL_ORDER if only_cancels else ActionType.CLOSE_POSITION,
+            account=violation.account,
+            rule_id=violation.rule_id,
+            reason=violation.message,
+            quantity=None if only_cancels else quantity,
+            reductions=violation.reductions,
+            cancels=violation.cancels,
+        )
+
+    @property
+    def _unit(self) -> str:
+        return "minis" if self._limits.by_minis else "contracts"
+
+    def _shown(self, value: Decimal) -> Decimal | int:
+        return int(value) if value == value.to_integral_value() else value.normalize()
+
+
+class _Alike(msgspec.Struct, frozen=True):
+    def __call__(self, contract: str) -> Decimal:
+        return ONE
+
+
+class _Minis:
+    """The weight of a contract in minis; an unknown product counts as a mini, which never loosens."""
+
+    def __init__(self, state: AccountView) -> None:
+        self._instruments = state.instruments
+
+    def __call__(self, contract: str) -> Decimal:
+        instrument = self._instruments.get(contract)
+        return instrument.minis if instrument else ONE

@@ -1,0 +1,105 @@
+"""SessionBlockOutside: no position and no entry order outside the hours a trader allows."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Final
+
+from pydantic import Field
+
+from riskd.domain.account_view import AccountView
+from riskd.domain.calendar import CHICAGO
+from riskd.domain.events import AnyEvent, QuoteReported
+from riskd.domain.violations import ActionType, EnforcementAction, RuleViolation
+from riskd.rules.contract import Category
+from riskd.rules.params import ConfiguredRule, RuleParams
+from riskd.rules.session_params import SessionHours
+from riskd.rules.sizing import to_zero
+from riskd.rules.tightness import FIXED
+from riskd.rules.timetable import Timetable
+
+WARN_BEFORE: Final = (timedelta(minutes=15), timedelta(minutes=5))
+"""How long before a forced close a trader is told."""
+
+
+class SessionBlockOutsideParams(SessionHours):
+    """When positions and entry orders are allowed.
+
+    Shape: `instruments` maps a product root to hours of its own, which replace the general ones for it.
+    """
+
+    instruments: Annotated[dict[str, SessionHours], Field(default_factory=dict), FIXED]
+
+
+class SessionBlockOutsideRule(ConfiguredRule):
+    """Cancel entries and close positions outside the allowed hours."""
+
+    name: ClassVar[str] = "SessionBlockOutside"
+    category: ClassVar[Category] = Category.SESSION
+    Params: ClassVar[type[RuleParams]] = SessionBlockOutsideParams
+
+    def __init__(self, params: Mapping[str, object]) -> None:
+        """Read the parameters."""
+        checked = SessionBlockOutsideParams.model_validate(params)
+        self._general = Timetable(checked.times, checked.flat_lead)
+        self._by_root = {root: Timetable(own.times, own.flat_lead) for root, own in checked.instruments.items()}
+
+    def applies_to(self, event: AnyEvent) -> bool:
+        """Hear everything but quotes: prices change nothing here."""
+        return not isinstance(event, QuoteReported)
+
+    def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
+        """Return the violation while anything is held or could be entered outside the hours."""
+        blocked = [contract for contract in _contracts(state) if self._timetable(state, contract).blocked(state.at)]
+        held = {c: state.quantities[c] for c in blocked if state.quantities.get(c, 0)}
+        entering = [order for contract in blocked for order in state.entry_orders(contract)]
+        if not held and not entering:
+            return None
+        count = sum(map(abs, held.values())) + sum(order.remaining for order in entering)
+        return RuleViolation(
+            rule_name=self.name,
+            account=state.account.account,
+            current_value=count,
+            limit_value=0,
+            exceeded_by=count,
+            message=self._message(state, list(held) or [order.contract for order in entering]),
+            headline="SessionBlockOutside violated: outside allowed session",
+            reductions=tuple(to_zero(contract, quantity) for contract, quantity in held.items()),
+            cancels=tuple(order.order_id for order in entering),
+        )
+
+    def _timetable(self, state: AccountView, contract: str) -> Timetable:
+        return self._by_root.get(state.root(contract), self._general)
+
+    def _message(self, state: AccountView, contracts: list[str]) -> str:
+        roots = ", ".join(dict.fromkeys(state.root(contract) for contract in contracts))
+        local = state.at.astimezone(CHICAGO)
+        times = self._timetable(state, contracts[0]).times
+        return f"{roots} at {local:%a %H:%M:%S} Chicago time is outside allowed session {times}"
+
+    def get_enforcement_action(self, violation: RuleViolation) -> EnforcementAction:
+        """Return the close of what is held, or the cancels where nothing is."""
+        only_cancels = bool(violation.cancels) and not violation.reductions
+        return EnforcementAction(
+            action_type=ActionType.CANCEL_ORDER if only_cancels else ActionType.CLOSE_POSITION,
+            account=violation.account,
+            rule_id=violation.rule_id,
+            reason=violation.message,
+            quantity=sum(cut.closed for cut in violation.reductions) or None,
+            reductions=violation.reductions,
+            cancels=violation.cancels,
+        )
+
+    def next_deadline(self, state: AccountView) -> datetime | None:
+        """Return the next warning or change of verdict for anything held or working, None while there is nothing."""
+        found = [self._next(self._timetable(state, contract), state.at) for contract in _contracts(state)]
+        return min((at for at in found if at is not None), default=None)
+
+    def _next(self, timetable: Timetable, at: datetime) -> datetime | None:
+        flat_by = timetable.stretch(at).flat_by
+        warnings = [flat_by - lead for lead in WARN_BEFORE if flat_by - lead > at] if flat_by is not None else []
+        return min(warnings, default=timetable.next_verdict(at))
+
+
+def _contracts(state: AccountView) -> Iterable[str]:
+    held = [contract for contract, quantity in state.quantities.items() if quantity]
+    return sorted({*held, *(order.contract for order in state.account.orders.values())})

@@ -1,0 +1,165 @@
+"""Counting contracts, held and possible, and choosing which of them go first.
+
+Shared by the rules that limit size. Rules judge the larger exposure while fills and broker disagree; what exceeds the
+known lots then counts as the newest.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from riskd.domain.account_view import AccountView
+from riskd.domain.orders import OrderStatus, OrderType, Side, WorkingOrder, entries, worst_case
+from riskd.domain.violations import Reduction
+
+ZERO: Final = Decimal(0)
+Weight = Callable[[str], Decimal]
+"""How much one contract of a contract id counts."""
+
+
+class OpenContracts(msgspec.Struct, frozen=True):
+    """Contracts opened together; ``count`` is positive, ``order_id`` the order that opened them where it is known."""
+
+    contract: str
+    count: int
+    order_id: str | None = None
+
+
+class Trimmed(msgspec.Struct, frozen=True):
+    """What a trim closes, and the orders that opened it."""
+
+    reductions: tuple[Reduction, ...]
+    order_ids: tuple[str, ...]
+
+
+def weighed(quantities: Mapping[str, int], weight: Weight) -> Decimal:
+    """Return the absolute quantities of all contracts added up by weight."""
+    return sum((abs(quantity) * weight(contract) for contract, quantity in quantities.items()), ZERO)
+
+
+def newest_first(state: AccountView) -> list[OpenContracts]:
+    """Return all open contracts across instruments, the most recently opened first."""
+    ranked = [
+        ((lot.seq, lot.opened_at, index, contract), OpenContracts(contract, abs(lot.quantity), lot.order_id))
+        for contract, position in state.positions.items()
+        if position.quantity * state.quantities.get(contract, 0) > 0
+        for index, lot in enumerate(position.lots)
+    ]
+    known = [open_contracts for _, open_contracts in sorted(ranked, key=lambda r: r[0], reverse=True)]
+    return _unexplained(state) + known
+
+
+def _unexplained(state: AccountView) -> list[OpenContracts]:
+    """Return what the broker reports beyond the lots: nobody knows when it was opened, so it is the newest."""
+    found = []
+    for contract, quantity in sorted(state.quantities.items()):
+        position = state.positions.get(contract)
+        explained = abs(position.quantity) if position and position.quantity * quantity > 0 else 0
+        if abs(quantity) > explained:
+            found.append(OpenContracts(contract, abs(quantity) - explained))
+    return found
+
+
+def largest_first(state: AccountView) -> list[OpenContracts]:
+    """Return all open contracts, those of the position with the greatest value first, newest first within it."""
+    values = {contract: _value(state, contract) for contract in state.quantities}
+    # sorted() keeps the order of equals, so the newest of one position stays first
+    return sorted(newest_first(state), key=lambda held: (-values[held.contract], held.contract))
+
+
+def _value(state: AccountView, contract: str) -> Decimal:
+    quantity, instrument = state.quantities[contract], state.instruments.get(contract)
+    if instrument is None:
+        return ZERO
+    price = state.mark(contract, quantity)
+    if price is None:
+        position = state.positions.get(contract)
+        price = position.lots[-1].price if position and position.lots else ZERO
+    return abs(quantity * price * instrument.point_value)
+
+
+def trim(state: AccountView, held: Iterable[OpenContracts], excess: Decimal, weight: Weight) -> Trimmed:
+    """Close the fewest contracts, in the order given, whose weight makes up for the excess."""
+    cuts: dict[str, int] = {}
+    order_ids: dict[str, None] = {}
+    for lot in held:
+        if excess <= 0:
+            break
+        each = weight(lot.contract)
+        whole, rest = divmod(excess, each)
+        count = min(lot.count, int(whole) + (1 if rest else 0))
+        cuts[lot.contract] = cuts.get(lot.contract, 0) + count
+        excess -= count * each
+        if lot.order_id is not None:
+            order_ids[lot.order_id] = None
+    return Trimmed(
+        tuple(reduced(contract, state.quantities[contract], cut) for contract, cut in cuts.items()), tuple(order_ids)
+    )
+
+
+def reduced(contract: str, held: int, cut: int) -> Reduction:
+    """Return the reduction of a signed quantity by that many contracts."""
+    return Reduction(contract, held=held, left=held - cut if held > 0 else held + cut)
+
+
+def to_zero(contract: str, held: int) -> Reduction:
+    """Return the reduction of a position to nothing."""
+    return Reduction(contract, held=held, left=0)
+
+
+def after(quantities: Mapping[str, int], reductions: Iterable[Reduction]) -> dict[str, int]:
+    """Return the signed quantities as they will be once the reductions are done."""
+    return {**quantities, **{cut.contract: cut.left for cut in reductions}}
+
+
+class Resting(msgspec.Struct, frozen=True):
+    """What would be held if resting orders filled in the worst order, and the entries to cancel so that it fits.
+
+    Shape: ``total`` is by weight, before any cancel; ``surplus`` newest order first.
+    """
+
+    total: Decimal
+    surplus: tuple[str, ...]
+
+
+def resting(orders: Iterable[WorkingOrder], held: Mapping[str, int], limit: Decimal, weight: Weight) -> Resting:
+    """Find the resting entries that would exceed a limit if they filled.
+
+    Shape: market orders are not resting, they fill; bracket children whose entry is unfilled enlarge nothing.
+    """
+    working: dict[str, list[WorkingOrder]] = {}
+    for order in orders:
+        if not (order.type is OrderType.MARKET or _asleep(order)):
+            working.setdefault(order.contract, []).append(order)
+    contracts = dict.fromkeys([*held, *working])
+    reach = {c: reachable(held.get(c, 0), working.get(c, ())) * weight(c) for c in contracts}
+    total = sum(reach.values(), ZERO)
+    if total <= limit:
+        return Resting(total, ())
+    surplus: list[str] = []
+    for order in _entries_newest_first(working, held):
+        if sum(reach.values(), ZERO) <= limit:
+            break
+        surplus.append(order.order_id)
+        contract = order.contract
+        working[contract].remove(order)
+        reach[contract] = reachable(held.get(contract, 0), working[contract]) * weight(contract)
+    return Resting(total, tuple(surplus))
+
+
+def _asleep(order: WorkingOrder) -> bool:
+    return order.status is OrderStatus.SUSPENDED and order.parent is not None
+
+
+def _entries_newest_first(working: Mapping[str, Sequence[WorkingOrder]], held: Mapping[str, int]) -> list[WorkingOrder]:
+    found = [order for contract, mine in working.items() for order in entries(mine, held.get(contract, 0))]
+    return sorted(found, key=lambda order: (order.seq, order.order_id), reverse=True)
+
+
+def reachable(quantity: int, orders: Sequence[WorkingOrder]) -> int:
+    """Return the largest absolute position that these orders of one contract could lead to."""
+    longest = quantity + worst_case(orders, Side.BUY)
+    shortest = worst_case(orders, Side.SELL) - quantity
+    return max(abs(quantity), longest, shortest)

@@ -1,0 +1,158 @@
+"""Delivers letters, one thread per channel, so that a channel that hangs holds up neither the others nor riskd."""
+
+import heapq
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from itertools import count
+from typing import Final, NamedTuple
+
+import msgspec
+import stamina
+import structlog
+
+from riskd.notifications.channels import Channel, DeliveryFailed, Sender
+from riskd.notifications.outbox import Letter, Outbox
+
+MOST_WAITING: Final = 1000
+
+
+class Patience(msgspec.Struct, frozen=True):
+    """How hard to try.
+
+    Units: seconds. ``first_wait_s`` doubles with each of the quick retries; ``later_s`` are the waits of a critical
+    letter from then on, the last of them again and again. ``warm_up_s`` is how long a channel without letters waits
+    before it imports what it needs, so that a start has the machine for itself and a breach finds all ready.
+    """
+
+    quick_retries: int = 3
+    first_wait_s: float = 0.25
+    later_s: tuple[float, ...] = (5, 15, 60, 300, 900, 1800)
+    warm_up_s: float = 3.0
+
+
+class _Task(NamedTuple):
+    """A letter with the number of rounds it has failed; ordered by when it is due, then by age."""
+
+    due: float
+    number: int
+    failed: int
+    letter: Letter
+
+
+class ChannelWorker:
+    """The thread of one channel."""
+
+    def __init__(self, channel: Channel, outbox: Outbox, *, patience: Patience, on_settled: Callable[[], None]) -> None:
+        """Start the thread; ``on_settled`` is called once per letter, when its quick attempts are over."""
+        self.channel = channel
+        self._sender = Sender(channel)
+        self._outbox = outbox
+        self._patience = patience
+        self._on_settled = on_settled
+        self._fresh: deque[_Task] = deque()
+        self._later: list[_Task] = []
+        self._numbers = count()
+        self._wake = threading.Condition()
+        self._closing = False
+        self._log = structlog.get_logger("riskd.notifications")
+        self._thread = threading.Thread(target=self._run, name=f"riskd-notify-{channel.name}", daemon=True)
+        self._thread.start()
+
+    def submit(self, letter: Letter) -> bool:
+        """Take a letter; refuse one that is not critical while too many wait."""
+        with self._wake:
+            if len(self._fresh) >= MOST_WAITING and not letter.critical:
+                return False
+            self._fresh.append(_Task(0, next(self._numbers), 0, letter))
+            self._wake.notify()
+        return True
+
+    def close(self) -> None:
+        """Let the thread end when it has tried what is fresh; critical letters stay in the outbox."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the thread to end."""
+        self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        self._warm_up()
+        while (task := self._next()) is not None:
+            try:
+                self._deliver(task)
+            except OSError as error:
+                self._log.error("outbox cannot be written", channel=self.channel.name, why=str(error))
+            finally:
+                if not task.failed:
+                    self._on_settled()
+
+    def _warm_up(self) -> None:
+        with self._wake:
+            self._wake.wait_for(lambda: self._fresh or self._closing, self._patience.warm_up_s)
+            if self._closing and not self._fresh:
+                return
+        try:
+            self._sender.prepare()
+        except DeliveryFailed as error:
+            self._log.error("notification channel cannot be used", channel=self.channel.name, why=str(error))
+
+    def _next(self) -> _Task | None:
+        with self._wake:
+            while True:
+                if self._fresh:
+                    return self._fresh.popleft()
+                if self._closing:
+                    return None
+                wait = self._later[0].due - time.monotonic() if self._later else None
+                if wait is not None and wait <= 0:
+                    return heapq.heappop(self._later)
+                self._wake.wait(wait)
+
+    def _deliver(self, task: _Task) -> None:
+        letter = task.letter
+        if letter.critical and self._outbox.expired(letter):
+            return
+        try:
+            self._send(letter, attempts=1 if task.failed else 1 + self._patience.quick_retries)
+        except DeliveryFailed as error:
+            self._keep_or_drop(task, why=str(error))
+        else:
+            self._log.info("notification delivered", channel=letter.channel, account=letter.account)
+            if letter.critical:
+                self._outbox.discard(letter)
+
+    def _send(self, letter: Letter, *, attempts: int) -> None:
+        for attempt in stamina.retry_context(
+            on=DeliveryFailed,
+            attempts=attempts,
+            timeout=None,
+            wait_initial=self._patience.first_wait_s,
+            wait_jitter=0,
+        ):
+            with attempt:
+                self._sender.send(title=letter.title, body=letter.body, severity=letter.severity)
+
+    def _keep_or_drop(self, task: _Task, *, why: str) -> None:
+        letter = task.letter
+        if not letter.critical:
+            self._log.warning("notification dropped", channel=letter.channel, account=letter.account, why=why)
+            return
+        wait = self._wait_after(task)
+        self._log.warning(
+            "notification kept, to be tried again",
+            channel=letter.channel,
+            account=letter.account,
+            why=why,
+            wait_ms=round(wait * 1000),
+        )
+        with self._wake:
+            heapq.heappush(self._later, _Task(time.monotonic() + wait, next(self._numbers), task.failed + 1, letter))
+
+    def _wait_after(self, task: _Task) -> float:
+        later = self._patience.later_s
+        left = (task.letter.expires_at() - self._outbox.now()).total_seconds()
+        return min(later[min(task.failed, len(later) - 1)], max(left, 0))

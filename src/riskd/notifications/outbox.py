@@ -1,0 +1,100 @@
+"""Critical notifications on disk: one JSON file each, written before the first attempt, deleted on delivery."""
+
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from riskd.domain.commands import Severity
+
+TIME_TO_LIVE: Final = timedelta(hours=24)
+_EXPIRED: Final = "expired"
+
+
+class Letter(msgspec.Struct, frozen=True):
+    """One notification for one channel, as it will be sent.
+
+    Shape: ``letter_id`` is unique, fit for a file name, and sorts by age.
+    """
+
+    letter_id: str
+    channel: str
+    account: str
+    severity: Severity
+    title: str
+    body: str
+    created_at: datetime
+
+    @property
+    def critical(self) -> bool:
+        """Tell whether it is kept until it is delivered."""
+        return self.severity is Severity.CRITICAL
+
+    def expires_at(self) -> datetime:
+        """Return when it is too old to be of use."""
+        return self.created_at + TIME_TO_LIVE
+
+
+class Outbox:
+    """The letters that must not be forgotten, in a directory of their own."""
+
+    def __init__(self, directory: Path, now: Callable[[], datetime]) -> None:
+        """Use a directory; it is created with the first letter."""
+        self._directory = directory
+        self.now = now
+        self._log = structlog.get_logger("riskd.notifications")
+
+    def keep(self, letter: Letter) -> None:
+        """Write a letter so that it survives the end of the process and of the power.
+
+        Errors: OSError.
+        """
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        half = self._path(letter).with_suffix(".tmp")
+        with half.open("wb") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(letter), indent=2) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        half.replace(self._path(letter))
+
+    def discard(self, letter: Letter) -> None:
+        """Forget a letter that has been delivered."""
+        self._path(letter).unlink(missing_ok=True)
+
+    def expired(self, letter: Letter) -> bool:
+        """Move a letter that is too old out of the way, and tell whether it was."""
+        if self.now() < letter.expires_at():
+            return False
+        folder = self._directory / _EXPIRED
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._path(letter)
+        if path.exists():
+            path.replace(folder / path.name)
+        self._log.error(
+            "critical notification not delivered within 24 hours",
+            channel=letter.channel,
+            account=letter.account,
+            kept=str(folder / path.name),
+        )
+        return True
+
+    def waiting(self) -> list[Letter]:
+        """Return the letters of earlier runs, oldest first; a file that is none is set aside."""
+        found = [self._read(path) for path in sorted(self._directory.glob("*.json"))]
+        return [letter for letter in found if letter is not None]
+
+    def _path(self, letter: Letter) -> Path:
+        return self._directory / f"{letter.letter_id}.json"
+
+    def _read(self, path: Path) -> Letter | None:
+        try:
+            letter = msgspec.json.decode(path.read_bytes(), type=Letter)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            path.replace(path.with_suffix(".unreadable"))
+            self._log.error("outbox file set aside, it is no notification", file=str(path), why=str(error))
+            return None
+        return letter

@@ -1,0 +1,196 @@
+"""The notification service: takes alerts at once, and sees to it in threads that people hear of them."""
+
+import re
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import SimpleQueue
+from secrets import token_hex
+from typing import Final
+
+import msgspec
+import structlog
+
+from riskd.domain.commands import Alert, Severity
+from riskd.domain.violations import EnforcementAction, RuleViolation
+from riskd.notifications.channels import Channel
+from riskd.notifications.dispatcher import MOST_WAITING, ChannelWorker, Patience
+from riskd.notifications.messages import alert_text, alert_title, enforcement_text
+from riskd.notifications.outbox import Letter, Outbox
+
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
+class NotificationConfig(msgspec.Struct, frozen=True):
+    """Whom to tell, and where critical notifications wait for delivery."""
+
+    channels: tuple[Channel, ...]
+    outbox: Path
+    patience: Patience = Patience()
+
+
+class _Taken(msgspec.Struct, frozen=True):
+    alert: Alert
+    journal_head: str
+
+
+class NotificationService:
+    """Tells people through every channel that wants to hear; implements ``ports.Notifier``.
+
+    An alert goes through a queue to a thread that writes the critical ones to the outbox and hands all of them to the
+    channels' threads. Nothing here waits in the caller's thread.
+    """
+
+    def __init__(
+        self,
+        config: NotificationConfig,
+        *,
+        now: Callable[[], datetime] = _wall,
+        journal_head: Callable[[], str] = str,
+    ) -> None:
+        """Prepare; threads start with ``start`` or the first alert."""
+        self._config = config
+        self._now = now
+        self._journal_head = journal_head
+        self._outbox = Outbox(config.outbox, now)
+        self._taken: SimpleQueue[_Taken | None] = SimpleQueue()
+        self._workers: tuple[ChannelWorker, ...] = ()
+        self._intake: threading.Thread | None = None
+        self._open = _OpenLetters()
+        self._log = structlog.get_logger("riskd.notifications")
+
+    def start(self) -> None:
+        """Start the threads, and resume what an earlier run could not deliver; a second call does nothing."""
+        if self._intake is not None or not self._config.channels:
+            return
+        self._workers = tuple(
+            ChannelWorker(channel, self._outbox, patience=self._config.patience, on_settled=self._open.settled)
+            for channel in self._config.channels
+        )
+        self._open.add()
+        self._intake = threading.Thread(target=self._run, name="riskd-notify", daemon=True)
+        self._intake.start()
+
+    def notify(self, alert: Alert) -> None:
+        """Take an alert for delivery and return at once."""
+        if not any(channel.wants(alert) for channel in self._config.channels):
+            return
+        self.start()
+        if self._taken.qsize() >= MOST_WAITING and alert.severity is not Severity.CRITICAL:
+            self._log.warning("notification dropped, too many wait", account=alert.account, seq=alert.seq)
+            return
+        self._open.add()
+        self._taken.put(_Taken(alert, self._journal_head()))
+
+    def send_alert(self, account: str, text: str, severity: str = "warning") -> None:
+        """Tell something about an account.
+
+        Errors: ValueError when the severity is not info, warning or critical.
+        """
+        self.notify(
+            Alert(account=account, seq=0, at=self._now(), kind="message", severity=Severity(severity), text=text)
+        )
+
+    def format_enforcement_alert(
+        self,
+        violation: RuleViolation,
+        action: EnforcementAction,
+        *,
+        event_id: int | None = None,
+        account: str | None = None,
+        at: datetime | None = None,
+    ) -> str:
+        """Return the text that tells of a violation and of what is done about it.
+
+        Shape: account, rule, reason, action with its quantity, time (Chicago and UTC) and event id, each on a line; a
+        fact that is not given is left out.
+        """
+        return enforcement_text(
+            violation, action, event_id=event_id, account=account or violation.account or action.account, at=at
+        )
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was taken has had its quick attempts, and tell whether it has."""
+        return self._open.wait(timeout_s)
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Give what is fresh a last chance, then stop; critical letters stay in the outbox for the next start."""
+        if self._intake is None:
+            return
+        self._taken.put(None)
+        self._intake.join(timeout_s)
+        for worker in self._workers:
+            worker.close()
+        for worker in self._workers:
+            worker.join(timeout_s)
+
+    def _run(self) -> None:
+        self._resume()
+        self._open.settled()
+        while (taken := self._taken.get()) is not None:
+            for worker in self._workers:
+                if worker.channel.wants(taken.alert):
+                    self._hand_over(self._letter(taken, worker.channel), worker)
+            self._open.settled()
+
+    def _resume(self) -> None:
+        by_name = {worker.channel.name: worker for worker in self._workers}
+        for letter in self._outbox.waiting():
+            worker = by_name.get(letter.channel)
+            if worker is None:
+                self._log.warning("outbox holds a notification for an unknown channel", channel=letter.channel)
+                self._outbox.expired(letter)
+            else:
+                self._open.add()
+                worker.submit(letter)
+
+    def _hand_over(self, letter: Letter, worker: ChannelWorker) -> None:
+        if letter.critical:
+            try:
+                self._outbox.keep(letter)
+            except OSError as error:
+                # Sent all the same: a full disk is no reason to tell nobody.
+                self._log.error("outbox cannot be written", channel=letter.channel, why=str(error))
+        self._open.add()
+        if not worker.submit(letter):
+            self._open.settled()
+            self._log.warning("notification dropped, too many wait", channel=letter.channel, account=letter.account)
+
+    def _letter(self, taken: _Taken, channel: Channel) -> Letter:
+        alert, now = taken.alert, self._now()
+        name = _UNSAFE.sub("_", f"{channel.name}-{alert.account}")[:60]
+        return Letter(
+            letter_id=f"{now:%Y%m%dT%H%M%S%f}-{alert.seq}-{name}-{token_hex(4)}",
+            channel=channel.name,
+            account=alert.account,
+            severity=alert.severity,
+            title=alert_title(alert),
+            body=alert_text(alert, journal_head=taken.journal_head),
+            created_at=now,
+        )
+
+
+class _OpenLetters:
+    """Counts what has been taken and has not yet had its quick attempts."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._changed = threading.Condition()
+
+    def add(self) -> None:
+        with self._changed:
+            self._count += 1
+
+    def settled(self) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def wait(self, timeout_s: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: self._count == 0, timeout_s)

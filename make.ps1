@@ -38,21 +38,22 @@ function Install-Requirements([string]$Venv, [string]$Stamp, [string[]]$From) {
     $stampFile = "$Venv\$Stamp"
     $newest = ($From + 'pyproject.toml' | Get-Item | Sort-Object LastWriteTime | Select-Object -Last 1).LastWriteTime
     if ((Test-Path $stampFile) -and (Get-Item $stampFile).LastWriteTime -ge $newest) { return }
-    $pip = '-m', 'pip', '--disable-pip-version-check', '--quiet', '--no-input', 'install'
-    $files = $From | ForEach-Object { '-r', $_ }
-    Invoke-Step "$Venv\Scripts\python.exe" ($pip + '--require-hashes' + $files)
+    $pip = '-m', 'pip', '--disable-pip-version-check', '--no-input', '-qq', 'install'
+    foreach ($file in $From) {
+        Invoke-Step "$Venv\Scripts\python.exe" ($pip + '--require-hashes', '-r', $file)
+    }
     Invoke-Step "$Venv\Scripts\python.exe" ($pip + '--no-deps', '--no-build-isolation', '--editable', '.')
     Set-Content $stampFile ''
 }
 
 function Initialize-Runtime([string]$Venv = '.venv') {
     New-Environment $Venv ''
-    Install-Requirements $Venv '.runtime' @('requirements\runtime.txt', 'requirements\build.txt')
+    Install-Requirements $Venv '.runtime' @('requirements\build.txt', 'requirements\runtime.txt')
 }
 
 function Initialize-All([string]$Venv = '.venv', [string]$Version = '') {
     New-Environment $Venv $Version
-    Install-Requirements $Venv '.installed' @('requirements\dev.txt')
+    Install-Requirements $Venv '.installed' @('requirements\build.txt', 'requirements\dev.txt')
 }
 
 $bin = '.venv\Scripts'

@@ -303,7 +303,11 @@ def comments(source: Source) -> Iterator[Finding]:
             yield source.finding(line, "a TODO names its issue: TODO #12: what is missing")
         suppression = UNREASONED_SUPPRESSION.search(comment)
         if suppression and not _reason(suppression):
-            yield source.finding(line, f"{suppression[1]} says which check and why: `# noqa: BLE001 - the reason`")
+            yield source.finding(
+                line,
+                f"{suppression[1]} says which check and why: `# noqa: BLE001 - the reason`, "
+                "`# type: ignore[arg-type]  # the reason`",
+            )
 
 
 def _reason(suppression: re.Match[str]) -> str:

@@ -10,12 +10,13 @@ from typing import get_type_hints
 import msgspec
 from aiohttp import web
 
-from riskd.simulator.control.control import Control, ControlError
+from riskd.simulator.control.base import ControlError
+from riskd.simulator.control.control import Control
 
 ENDPOINTS = (
     "order working fill end_order resend_trade void_trade carry_in "
     "quote price walk stop_prices market expire "
-    "add_account account resend_account matching hold outcome "
+    "add_account account resend_account matching hold outcome faults "
     "disconnect hub_down hub_up half_open rest_down rest_up logout expire_tokens "
     "time state requests"
 ).split()
@@ -45,15 +46,15 @@ class ControlServer:
         name = request.match_info["name"]
         body = await request.read() or b"{}"
         try:
-            result = self._options(body) if name == "options" else self._invoke(name, body)
+            result = self._invoke(name, body)
         except (ControlError, msgspec.MsgspecError) as error:
             return _json(400, {"ok": False, "error": f"{name}: {error}"})
         return _json(200, {"ok": True, "result": result})
 
-    def _options(self, body: bytes) -> None:
-        self._control.options(**msgspec.json.decode(body, type=dict[str, object]))
-
     def _invoke(self, name: str, body: bytes) -> object:
+        if name == "options":
+            self._control.options(**msgspec.json.decode(body, type=dict[str, object]))
+            return None
         fields = self._calls.get(name)
         if fields is None:
             raise ControlError(f"no such call; known: {', '.join((*ENDPOINTS, 'options'))}")
@@ -75,7 +76,7 @@ def _arguments(method: Callable[..., object]) -> type[msgspec.Struct]:
             fields.append((name, hints[name], parameter.default))
     return msgspec.defstruct(
         f"{method.__name__}_arguments",
-        fields,  # type: ignore[arg-type]
+        fields,
         kw_only=True,
         forbid_unknown_fields=True,
     )

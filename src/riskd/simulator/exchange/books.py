@@ -44,6 +44,13 @@ class ExchangeOptions(msgspec.Struct, frozen=True, kw_only=True):
     orphan_brackets: bool = True
 
 
+class CloseTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """How the next close goes: `delay_ms` later, and only `part` contracts of it (None: all)."""
+
+    delay_ms: int = 0
+    part: int | None = None
+
+
 class Books:
     """The exchange's state. Only the modules of the exchange write here."""
 
@@ -62,6 +69,7 @@ class Books:
         self.trades_of: dict[int, list[int]] = {}
         self.positions_seen: dict[int, list[tuple[datetime, tuple[Position, ...]]]] = {}
         self.tags: set[tuple[int, str]] = set()
+        self.deferred: list[tuple[datetime, int, int | None]] = []
         self._order_ids = count(_FIRST_ORDER_ID)
         self._trade_ids = count(_FIRST_TRADE_ID)
         self._position_ids = count(_FIRST_POSITION_ID)

@@ -11,10 +11,10 @@ from random import Random
 
 import msgspec
 
-from riskd.simulator.exchange import admission, brackets, deadlines, execution
+from riskd.simulator.exchange import admission, brackets, closing, deadlines, execution
 from riskd.simulator.exchange.admission import ModifyOrder, PlaceOrder, Refusal
-from riskd.simulator.exchange.booking import Fill, position_event
-from riskd.simulator.exchange.books import Books, ExchangeOptions
+from riskd.simulator.exchange.booking import Fill
+from riskd.simulator.exchange.books import Books, CloseTerms, ExchangeOptions
 from riskd.simulator.exchange.contracts import ContractBook
 from riskd.simulator.exchange.events import (
     AccountEvent,
@@ -67,6 +67,8 @@ class Exchange:
         """Open an exchange without accounts or prices."""
         self.books = Books(contracts or ContractBook(), options or ExchangeOptions(), rng)
         self.read = Queries(self.books)
+        self.close_terms: CloseTerms | None = None
+        self._day_boundary: datetime | None = None
 
     # ------------------------------------------------------------------ what clients ask for
 
@@ -136,12 +138,16 @@ class Exchange:
         return [event for order in self._all_working() for event in self._rematch(order, at)]
 
     def tick(self, at: datetime) -> list[Event]:
-        """Do what time alone does: orders expire, a trading day begins."""
-        return deadlines.due(self.books, at)
+        """Do what time alone does: late closes fill, orders expire, a trading day begins."""
+        return closing.due_closes(self.books, at) + deadlines.due(self.books, at)
 
     def next_deadline(self, at: datetime) -> datetime:
         """Return the next moment after `at` at which `tick` may have something to do."""
-        return deadlines.following(at)
+        if self._day_boundary is None or self._day_boundary <= at:
+            self._day_boundary = deadlines.following(at)
+        following = self._day_boundary
+        waiting = self.books.deferred
+        return min(following, max(waiting[0][0], at)) if waiting else following
 
     # ------------------------------------------------------------------ the hand of a test
 
@@ -159,8 +165,9 @@ class Exchange:
         *,
         order_id: int | None = None,
     ) -> Reply:
-        """Fill at a given price whatever the market: an order by id, else a close that waits, else
-        a market order made for it. `where` is (account, contract).
+        """Fill at a given price whatever the market; `where` is (account, contract).
+
+        What fills is the order with that id, else a close that waits, else a new market order.
         """
         events: list[Event] = []
         order = self._order_to_fill(where, side, order_id)
@@ -279,17 +286,11 @@ class Exchange:
         if refusal is not None:
             return self._reject(order, refusal, at)
         order = self.books.write_order(msgspec.structs.replace(order, closing=True))
-        return Reply(order_id=order.id, events=(OrderEvent(order), *self._fill_close(order, at)))
+        return Reply(order_id=order.id, events=(OrderEvent(order), *self._work_close(order, at)))
 
-    def _fill_close(self, order: Order, at: datetime) -> list[Event]:
-        if self.books.options.matching:
-            return self._work(order, at)
-        last = self.books.market.last(order.contract_id)
-        if self.books.options.closes_fill and last is not None:
-            fill = Fill(price=last, size=order.size)
-            return execution.execute(self.books, order, fill, at)
-        opened = msgspec.structs.replace(order, status=OrderStatus.OPEN)
-        return [OrderEvent(self.books.write_order(opened))]
+    def _work_close(self, order: Order, at: datetime) -> list[Event]:
+        terms, self.close_terms = self.close_terms or CloseTerms(), None
+        return closing.work_close(self.books, order, terms, at)
 
     def _changed(self, asked: ModifyOrder, at: datetime) -> Order:
         order = self.books.orders[asked.order_id]

@@ -138,6 +138,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     position_id: int | None = None
     triggered: bool = False
     closing: bool = False
+    fills_at: datetime | None = None
 
     @property
     def left(self) -> int:

@@ -39,15 +39,17 @@ class Carrier:
         self._api = api
         self._user_events = user_events
         self._late: set[asyncio.TimerHandle] = set()
-        self.on_delivered: Callable[[], None] = lambda: None
+        self.deliveries: Callable[[str], tuple[int, ...]] = lambda target: (0,)
+        self.seen_quote: Callable[[QuoteEvent], QuoteEvent | None] = lambda event: event
 
     def carry(self, events: Iterable[Event]) -> None:
-        """Send events now, or as much later as each of them says."""
+        """Send events now or later: as each of them says, and as faults have it."""
         for event in events:
-            if event.after_ms:
-                self._later(event)
-            else:
-                self.deliver(event)
+            for delay in self.deliveries(_target(event)):
+                if event.after_ms or delay:
+                    self._later(event, event.after_ms + delay)
+                else:
+                    self._deliver(event)
 
     def stop(self) -> None:
         """Forget what is still on its way."""
@@ -55,7 +57,7 @@ class Carrier:
             handle.cancel()
         self._late.clear()
 
-    def deliver(self, event: Event) -> None:
+    def _deliver(self, event: Event) -> None:
         """Send one event to those who subscribed to it."""
         match event:
             case QuoteEvent() | PrintEvent() | DepthEvent():
@@ -63,12 +65,12 @@ class Carrier:
             case _:
                 self._deliver_user(event)
 
-    def _later(self, event: Event) -> None:
+    def _later(self, event: Event, delay_ms: int) -> None:
         def arrive() -> None:
             self._late.discard(handle)
-            self.deliver(event)
+            self._deliver(event)
 
-        handle = asyncio.get_running_loop().call_later(event.after_ms / 1000, arrive)
+        handle = asyncio.get_running_loop().call_later(delay_ms / 1000, arrive)
         self._late.add(handle)
 
     def _deliver_user(self, event: UserEvent) -> None:
@@ -107,11 +109,12 @@ class Carrier:
                 return wire.position_record(position, hub=True, display_name=shape.display_name)
 
     def _deliver_market(self, event: QuoteEvent | PrintEvent | DepthEvent) -> None:
-        target = _MARKET_TARGETS[type(event)]
+        target = _target(event)
+        seen = self.seen_quote(event) if isinstance(event, QuoteEvent) else event
         subscribers = self._market.wanted(Subscription(target, event.contract_id))
-        if not subscribers:
+        if not subscribers or seen is None:
             return
-        record = signalr.event(target, event.contract_id, self._market_data(event))
+        record = signalr.event(target, event.contract_id, self._market_data(seen))
         for connection in subscribers:
             connection.send(record)
 
@@ -126,8 +129,13 @@ class Carrier:
                 return [wire.depth_record(event)]
 
 
-_MARKET_TARGETS: dict[type, str] = {
-    QuoteEvent: "GatewayQuote",
-    PrintEvent: "GatewayTrade",
-    DepthEvent: "GatewayDepth",
-}
+def _target(event: Event) -> str:
+    match event:
+        case QuoteEvent():
+            return "GatewayQuote"
+        case PrintEvent():
+            return "GatewayTrade"
+        case DepthEvent():
+            return "GatewayDepth"
+        case _:
+            return wire.user_target(event)

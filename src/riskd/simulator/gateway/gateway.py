@@ -9,7 +9,9 @@ from typing import Self
 
 from aiohttp import web
 
-from riskd.simulator.control.control import Control, HubChoice
+from riskd.simulator.control.base import HubChoice
+from riskd.simulator.control.control import Control
+from riskd.simulator.control.faults import FaultDesk
 from riskd.simulator.control.http import ControlServer
 from riskd.simulator.exchange.codes import SessionCode
 from riskd.simulator.exchange.events import Event
@@ -59,6 +61,13 @@ class SimulatedGateway:
         )
         self.rest = RestServer(settings=self.settings, api=api, clock=self.clock, log=self.log, carry=self.carry)
         self.control = Control(self)
+        self.faults = FaultDesk(self)
+        self.rest.fault = self.faults.handling
+        self.rest.catch_up = self.kernel.catch_up
+        self._carrier.deliveries = self.faults.deliveries
+        self._carrier.seen_quote = self.faults.seen_quote
+        self.kernel.strikes = self.faults.strike
+        self.kernel.next_strike = self.faults.next_at
         self._tasks: list[asyncio.Task[None]] = []
         self._timers: list[asyncio.TimerHandle] = []
         self._runner: web.AppRunner | None = None
@@ -123,6 +132,7 @@ class SimulatedGateway:
         for account in self.settings.accounts:
             self.exchange.add_account(account)
         self._first_prices()
+        self.faults.load(self.settings.faults)
         application = web.Application(client_max_size=1024 * 1024)
         application.add_routes(
             [
@@ -161,6 +171,8 @@ class SimulatedGateway:
     def carry(self, events: Iterable[Event]) -> None:
         """Send events on their way and wake those who wait for something."""
         self._carrier.carry(events)
+        if self.exchange.books.deferred:
+            self.kernel.wake()
         self.bell.ring()
 
     def hubs(self, which: HubChoice) -> list[Hub]:

@@ -31,7 +31,9 @@ class Kernel:
         self._exchange = exchange
         self._bars = bars
         self._carry = carry
-        self._deadline = exchange.next_deadline(clock.now())
+        self._ticked_at = clock.now()
+        self.strikes: Callable[[datetime], None] = lambda at: None
+        self.next_strike: Callable[[], datetime | None] = lambda: None
         self._changed = asyncio.Event()
 
     def price(self, change: PriceUpdate, at: datetime) -> None:
@@ -43,10 +45,11 @@ class Kernel:
     def catch_up(self) -> None:
         """Do everything whose time has come, in order."""
         now = self.clock.now()
-        while self._deadline <= now:
-            self._play(self.tape.until(self._deadline))
-            self._carry(self._exchange.tick(self._deadline))
-            self._deadline = self._exchange.next_deadline(self._deadline)
+        while (deadline := self._next_deadline()) <= now:
+            self._play(self.tape.until(deadline))
+            self._ticked_at = deadline
+            self._carry(self._exchange.tick(deadline))
+            self.strikes(deadline)
         self._play(self.tape.until(now))
 
     def wake(self) -> None:
@@ -66,8 +69,14 @@ class Kernel:
         for at, change in ticks:
             self.price(change, at)
 
+    def _next_deadline(self) -> datetime:
+        """Return when the exchange, or a fault, next does something by itself."""
+        deadline, strike = self._exchange.next_deadline(self._ticked_at), self.next_strike()
+        return deadline if strike is None else min(deadline, strike)
+
     def _sleep(self) -> float | None:
         upcoming = self.tape.next_at
-        moment = self._deadline if upcoming is None else min(upcoming, self._deadline)
+        deadline = self._next_deadline()
+        moment = deadline if upcoming is None else min(upcoming, deadline)
         seconds = self.clock.real_seconds_until(moment)
         return None if seconds is None else min(seconds, _LONGEST_SLEEP_S)

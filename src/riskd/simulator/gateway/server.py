@@ -11,10 +11,11 @@ from aiohttp import web
 
 from riskd.simulator.exchange.codes import LoginCode, SessionCode
 from riskd.simulator.exchange.events import Event
+from riskd.simulator.faults.handling import NORMAL, Handling
 from riskd.simulator.gateway import bodies, wire
-from riskd.simulator.gateway.api import ENDPOINTS, Answer, Api, Endpoint, envelope
+from riskd.simulator.gateway.api import ENDPOINTS, Api, envelope
 from riskd.simulator.gateway.clock import GatewayClock
-from riskd.simulator.gateway.handling import NORMAL, Handling, Hold
+from riskd.simulator.gateway.hold import Hold
 from riskd.simulator.gateway.limits import RateLimit, Window
 from riskd.simulator.gateway.request_log import Received, RequestLog
 from riskd.simulator.gateway.settings import GatewaySettings
@@ -51,7 +52,8 @@ class RestServer:
         self.log = log
         self.hold = Hold()
         self.down = False
-        self.fault: Callable[[str], Handling] = lambda path: NORMAL
+        self.fault: Callable[[str], Handling] = lambda _path: NORMAL
+        self.catch_up: Callable[[], None] = lambda: None
         self.tokens = TokenOffice(lifetime=settings.token_life, key=f"{settings.seed}:{settings.api_key}".encode())
         self._settings = settings
         self._clock = clock
@@ -93,7 +95,7 @@ class RestServer:
         handling = await self._handling(entry)
         if handling.before_ms:
             await asyncio.sleep(handling.before_ms / 1000)
-        response = self._apply(request, entry, body, handling)
+        response = self._apply(request, body, handling)
         if handling.after_ms:
             await asyncio.sleep(handling.after_ms / 1000)
         return await self._send(request, entry, response, handling)
@@ -123,7 +125,7 @@ class RestServer:
         self.log.changed()
         return await waiting
 
-    def _apply(self, request: web.Request, entry: Received, body: bytes, handling: Handling) -> web.Response:
+    def _apply(self, request: web.Request, body: bytes, handling: Handling) -> web.Response:
         if handling.outcome == "status":
             headers = {} if handling.retry_after is None else {"Retry-After": str(handling.retry_after)}
             return self._plain(handling.status, b"", headers=headers)
@@ -132,10 +134,13 @@ class RestServer:
             return self._json(envelope(code, handling.message))
         if not handling.applies:
             return self._plain(200, b"")
+        self.api.exchange.close_terms = handling.close_terms
         try:
             return self._call(request, body)
         except _Unreadable as problem:
             return self._problem(problem)
+        finally:
+            self.api.exchange.close_terms = None
 
     async def _send(
         self, request: web.Request, entry: Received, response: web.Response, handling: Handling
@@ -157,12 +162,11 @@ class RestServer:
         if session_call is not None:
             return self._json(session_call(request, body))
         endpoint = ENDPOINTS[request.path]
-        answer = self._ask(endpoint, _decode(body, endpoint.body))
+        asked = _decode(body, endpoint.body)
+        self.catch_up()
+        answer = endpoint.handle(self.api, asked, self._clock.now())
         self._carry(answer.events)
         return self._json(answer.record)
-
-    def _ask(self, endpoint: Endpoint, body: bodies.Body) -> Answer:
-        return endpoint.handle(self.api, body, self._clock.now())
 
     # ------------------------------------------------------------------ sessions
 

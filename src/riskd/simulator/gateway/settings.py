@@ -10,6 +10,7 @@ import msgspec
 
 from riskd.simulator.exchange.books import ExchangeOptions
 from riskd.simulator.exchange.model import Account, AccountKind
+from riskd.simulator.faults.rules import FaultFile
 from riskd.simulator.gateway.api import Shape
 from riskd.simulator.gateway.limits import BARS, GENERAL, Window
 from riskd.simulator.market.tape import Walk
@@ -54,5 +55,6 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     shape: Shape = Shape()
     user_events: Literal["wrapped", "bare", "flat", "list"] = "wrapped"
     limits: tuple[Window, Window] | None = (BARS, GENERAL)
+    faults: FaultFile = FaultFile(faults=())
     token_life: timedelta = timedelta(hours=24)
     handshake_within: float = 15.0

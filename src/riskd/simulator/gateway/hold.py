@@ -1,37 +1,11 @@
-"""What becomes of one REST request: the outcomes a real network and broker can give it."""
+"""Withheld answers: requests that wait for somebody to decide what becomes of them."""
 
 import asyncio
-from typing import Literal, TypeAlias
 
 import msgspec
 
-Outcome: TypeAlias = Literal["accepted", "rejected", "silent", "silent_applied", "dropped", "dropped_applied", "status"]
+from riskd.simulator.faults.handling import Handling
 
-
-class Handling(msgspec.Struct, frozen=True, kw_only=True):
-    """How a request is dealt with.
-
-    accepted: done and answered as the exchange says · rejected: not done, answered with `code` ·
-    silent: never answered, not done · silent_applied: never answered, but done · dropped: the
-    connection breaks, not done · dropped_applied: the connection breaks, but done ·
-    status: not done, answered with an HTTP `status`.
-    """
-
-    outcome: Outcome = "accepted"
-    code: int | None = None
-    message: str | None = None
-    status: int = 503
-    retry_after: int | None = None
-    before_ms: int = 0
-    after_ms: int = 0
-
-    @property
-    def applies(self) -> bool:
-        """Return whether the request takes effect."""
-        return self.outcome in {"accepted", "silent_applied", "dropped_applied"}
-
-
-NORMAL = Handling()
 # call, as control names it -> the end of its path
 CALLS = {
     "place": "/Order/place",

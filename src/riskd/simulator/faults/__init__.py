@@ -1,0 +1,1 @@
+"""Faults on demand: rules read from a file or a control call, and a seeded plan of them."""

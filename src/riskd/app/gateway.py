@@ -5,51 +5,77 @@ import signal
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
 import typer
 
-from riskd.simulator.gateway.gateway import SimulatedGateway
-from riskd.simulator.market.tape import Walk
+from riskd.simulator.exchange.books import ExchangeOptions
 from riskd.simulator.exchange.model import Account
-from riskd.simulator.gateway.settings import GatewaySettings, account
+from riskd.simulator.exchange.products import PRODUCTS
+from riskd.simulator.faults.rules import FaultFile, FaultFileError, read_faults
+from riskd.simulator.gateway.gateway import SimulatedGateway
+from riskd.simulator.gateway.settings import FIRST_PRICE, GatewaySettings, account
+from riskd.simulator.market.recordings import PriceFileError
+from riskd.simulator.market.tape import Walk
 
 _DEFAULT_ACCOUNTS = "practice:101:50000,combine:102:50000"
 _DEFAULT_MARKETS = "MNQ,NQ,MES,ES,MCL,CL,MGC,GC"
+_CODES = frozenset(product.code for product in PRODUCTS)
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
-def gateway(
+def gateway(  # noqa: PLR0913 - one per option
     *,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Say where it is in one JSON line.")] = False,
     accounts: Annotated[
-        str, typer.Option(help="Accounts, as KIND:ID[:BALANCE] with commas between.")
+        str, typer.Option(help="Accounts: KIND:ID[:BALANCE], with commas between.")
     ] = _DEFAULT_ACCOUNTS,
     markets: Annotated[
         str, typer.Option(help="Products whose prices are generated, with commas between.")
     ] = _DEFAULT_MARKETS,
-    seed: Annotated[int, typer.Option(help="Decides the prices and every other chance.")] = 1,
+    prices: Annotated[
+        list[str] | None,
+        typer.Option(help="Recorded prices to play: PRODUCT=FILE.csv[.gz]. May be repeated."),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(help="Simulated start: a time such as 2026-03-16T14:30:00Z, or 'first price'."),
+    ] = None,
     speed: Annotated[str, typer.Option(help="Simulated seconds in a real one; 0: by hand.")] = "1",
-    start: Annotated[str | None, typer.Option(help="Simulated start, such as 2026-03-16T14:30:00Z.")] = None,
+    hours: Annotated[bool, typer.Option("--hours", help="Keep the exchange's trading hours.")] = False,
+    faults: Annotated[Path | None, typer.Option(help="A file of faults to suffer; see docs/gateway.md.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides the prices and every other chance.")] = 1,
 ) -> None:
     """Run a simulated ProjectX gateway on this machine until Ctrl+C.
 
-    Any ProjectX client can log in, trade and listen; the control URL moves the market, injects
-    orders and fills, and breaks things on demand.
+    Any ProjectX client can log in, trade and listen there. The control URL moves the market,
+    injects orders and fills, and breaks things on demand.
     """
+    recorded = dict(_price_file(each) for each in prices or ())
+    generated = [each for each in markets.split(",") if each and each not in recorded]
     settings = GatewaySettings(
         port=port,
         accounts=_accounts(accounts),
         seed=seed,
         start=_moment(start),
         speed=_speed(speed),
-        walks={name: Walk() for name in markets.split(",") if name},
+        walks={_product(name): Walk() for name in generated},
+        price_files=recorded,
+        options=ExchangeOptions(exchange_hours=hours),
+        faults=_faults(faults),
     )
-    asyncio.run(_serve(settings, as_json=json))
+    try:
+        asyncio.run(_serve(settings, as_json=json))
+    except (PriceFileError, OSError) as error:
+        typer.echo(f"riskd-gateway: {error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:  # where the loop cannot take the signal, as on Windows
+        pass
 
 
 def main() -> None:
@@ -64,6 +90,8 @@ async def _serve(settings: GatewaySettings, *, as_json: bool) -> None:
         with suppress(NotImplementedError):
             loop.add_signal_handler(name, stop.set)
     async with SimulatedGateway(settings) as running:
+        for oddity in running.oddities:
+            typer.echo(f"riskd-gateway: {oddity}", err=True)
         typer.echo(_ready_line(running) if as_json else _ready_text(running))
         await stop.wait()
 
@@ -95,7 +123,10 @@ def _ready_text(running: SimulatedGateway) -> str:
 
 
 def _accounts(text: str) -> tuple[Account, ...]:
-    return tuple(_account(part) for part in text.split(","))
+    accounts = tuple(_account(part) for part in text.split(","))
+    if len({each.id for each in accounts}) < len(accounts):
+        raise typer.BadParameter(f"accounts {text!r}: an id is given twice")
+    return accounts
 
 
 def _account(text: str) -> Account:
@@ -109,19 +140,47 @@ def _account(text: str) -> Account:
         ) from None
 
 
-def _moment(text: str | None) -> datetime | None:
+def _product(name: str) -> str:
+    if name not in _CODES:
+        raise typer.BadParameter(f"no product {name!r}; there are {', '.join(sorted(_CODES))}")
+    return name
+
+
+def _price_file(text: str) -> tuple[str, Path]:
+    name, separator, path = text.partition("=")
+    if not separator:
+        raise typer.BadParameter(f"prices {text!r} is not PRODUCT=FILE, such as ES=ticks.csv.gz")
+    return _product(name), Path(path)
+
+
+def _faults(path: Path | None) -> FaultFile:
+    if path is None:
+        return FaultFile(faults=())
+    try:
+        return read_faults(path.read_bytes(), str(path))
+    except OSError as error:
+        raise typer.BadParameter(f"faults {path}: {error.strerror}") from None
+    except FaultFileError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _moment(text: str | None) -> datetime | Literal["first price"] | None:
     if text is None:
         return None
+    if text == FIRST_PRICE:
+        return FIRST_PRICE
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter(f"start {text!r} is not a time such as 2026-03-16T14:30:00Z") from None
+        raise typer.BadParameter(
+            f"start {text!r} is not a time such as 2026-03-16T14:30:00Z, nor 'first price'"
+        ) from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _speed(text: str) -> Decimal:
     with suppress(InvalidOperation):
         speed = Decimal(text)
-        if speed >= 0 and speed.is_finite():
+        if speed.is_finite() and speed >= 0:
             return speed
     raise typer.BadParameter(f"speed {text!r} is not a number from 0 up")

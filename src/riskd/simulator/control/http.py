@@ -13,13 +13,39 @@ from aiohttp import web
 from riskd.simulator.control.base import ControlError
 from riskd.simulator.control.control import Control
 
-ENDPOINTS = (
-    "order working fill end_order resend_trade void_trade carry_in "
-    "quote price walk stop_prices market expire "
-    "add_account account resend_account matching hold outcome faults "
-    "disconnect hub_down hub_up half_open rest_down rest_up logout expire_tokens "
-    "time state requests"
-).split()
+ENDPOINTS = [
+    "order",
+    "working",
+    "fill",
+    "end_order",
+    "resend_trade",
+    "void_trade",
+    "carry_in",
+    "quote",
+    "price",
+    "walk",
+    "stop_prices",
+    "market",
+    "expire",
+    "add_account",
+    "account",
+    "resend_account",
+    "matching",
+    "hold",
+    "outcome",
+    "faults",
+    "disconnect",
+    "hub_down",
+    "hub_up",
+    "half_open",
+    "rest_down",
+    "rest_up",
+    "logout",
+    "expire_tokens",
+    "time",
+    "state",
+    "requests",
+]
 
 
 class ControlServer:

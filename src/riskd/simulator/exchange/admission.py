@@ -25,6 +25,7 @@ from riskd.simulator.exchange.model import (
 
 MAX_TRAIL_TICKS = 1000
 _BRACKETS_REFUSED = "Brackets cannot be used with Position Brackets. You must enable Auto OCO Brackets."
+_OFF_GRID = "Invalid price. Price is not aligned to tick size."
 _STOP_LEG = frozenset({OrderType.STOP, OrderType.TRAILING_STOP})
 _TAG_LIMIT = 255
 
@@ -103,14 +104,16 @@ def refuse_modify(books: Books, asked: ModifyOrder) -> Refusal | None:
     order = books.orders.get(asked.order_id)
     if order is None or order.account_id != asked.account_id:
         return Refusal(ModifyCode.ORDER_NOT_FOUND)
-    if order.final:
-        return Refusal(ModifyCode.REJECTED)
+    return Refusal(ModifyCode.REJECTED) if order.final else _wrong_change(books, order, asked)
+
+
+def _wrong_change(books: Books, order: Order, asked: ModifyOrder) -> Refusal | None:
     if asked.size is not None and asked.size <= order.filled:
         return Refusal(ModifyCode.REJECTED, "Invalid size")
     contract = books.contract(order.contract_id)
     prices = (asked.limit_price, asked.stop_price, asked.trail_price)
     if not all(_on_grid(contract, price) for price in prices):
-        return Refusal(ModifyCode.REJECTED, "Invalid price. Price is not aligned to tick size.")
+        return Refusal(ModifyCode.REJECTED, _OFF_GRID)
     if asked.stop_price is not None and _stop_behind(books, order, asked.stop_price):
         return Refusal(ModifyCode.REJECTED, "Invalid price")
     return None
@@ -192,23 +195,29 @@ def _not_tradable(books: Books, contract: Contract, asked: PlaceOrder, at: datet
 
 
 def _wrong_prices(books: Books, contract: Contract, asked: PlaceOrder) -> Refusal | None:
-    kind, market = OrderType(asked.type), books.market
-    if kind is OrderType.TRAILING_STOP:
-        return _wrong_trail(books, contract, asked)
-    if kind is OrderType.MARKET and books.options.matching:
-        touch = market.touch(contract.id, Side(asked.side))
-        return Refusal(PlaceCode.ORDER_REJECTED) if touch is None else None
-    if kind in {OrderType.JOIN_BID, OrderType.JOIN_ASK}:
-        return None if _joined(books, asked) is not None else Refusal(PlaceCode.ORDER_REJECTED)
+    match OrderType(asked.type):
+        case OrderType.TRAILING_STOP:
+            return _wrong_trail(books, contract, asked)
+        case OrderType.MARKET:
+            touch = books.market.touch(contract.id, Side(asked.side))
+            unpriced = touch is None and books.options.matching
+            return Refusal(PlaceCode.ORDER_REJECTED) if unpriced else None
+        case OrderType.JOIN_BID | OrderType.JOIN_ASK:
+            joined = _joined(books, asked)
+            return Refusal(PlaceCode.ORDER_REJECTED) if joined is None else None
+        case kind:
+            return _wrong_levels(books, contract, asked, kind)
+
+
+def _wrong_levels(books: Books, contract: Contract, asked: PlaceOrder, kind: OrderType) -> Refusal | None:
     wants_limit = kind in {OrderType.LIMIT, OrderType.STOP_LIMIT}
     wants_stop = kind in {OrderType.STOP, OrderType.STOP_LIMIT}
     if (wants_limit and asked.limit_price is None) or (wants_stop and asked.stop_price is None):
         return Refusal(PlaceCode.ORDER_REJECTED, "Invalid price")
     if not (_on_grid(contract, asked.limit_price) and _on_grid(contract, asked.stop_price)):
-        text = "Invalid price. Price is not aligned to tick size."
-        return Refusal(PlaceCode.ORDER_REJECTED, text)
+        return Refusal(PlaceCode.ORDER_REJECTED, _OFF_GRID)
     if wants_stop and asked.stop_price is not None and books.options.matching:
-        last = market.last(contract.id)
+        last = books.market.last(contract.id)
         if last is not None and _behind(Side(asked.side), asked.stop_price, last):
             return Refusal(PlaceCode.ORDER_REJECTED, "Invalid price")
     return None

@@ -230,7 +230,9 @@ class Exchange:
             )
         )
 
-    def _levels(self, asked: PlaceOrder) -> tuple[Decimal | None, Decimal | None, int | None]:
+    def _levels(  # noqa: PLR0911 - one return per order type
+        self, asked: PlaceOrder
+    ) -> tuple[Decimal | None, Decimal | None, int | None]:
         """Return limit price, stop price and trailing distance as the order's type wants them."""
         quote = self.books.market.quote(asked.contract_id)
         match asked.type:

@@ -3,8 +3,8 @@
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
-from riskd.simulator.exchange.contracts import Hours
 from riskd.simulator.exchange.model import Phase
+from riskd.simulator.exchange.products import Hours
 
 CHICAGO = ZoneInfo("America/Chicago")
 

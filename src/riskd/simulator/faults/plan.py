@@ -118,8 +118,8 @@ class FaultPlan:
     def due(self, at: datetime) -> list[Strike]:
         """Return the faults that have come by themselves, oldest first."""
         struck: list[tuple[datetime, Strike]] = []
-        for index, when in tuple(self._next.items()):
-            rule, luck = self._rules[index], self._luck[index]
+        for index, upcoming in tuple(self._next.items()):
+            rule, luck, when = self._rules[index], self._luck[index], upcoming
             while isinstance(rule, TimedRule) and when <= at:
                 if self._strikes(index, when):
                     struck.append((when, Strike(rule, _lasts(rule, luck))))
@@ -170,7 +170,9 @@ def _matches(patterns: tuple[str, ...], what: str, *, ends: bool = False) -> boo
     return ends and any(what.casefold().endswith(each.casefold()) for each in patterns)
 
 
-def _handled(so_far: Handling, rule: CallRule, luck: Random) -> Handling:
+def _handled(  # noqa: PLR0911 - one return per kind of fault
+    so_far: Handling, rule: CallRule, luck: Random
+) -> Handling:
     match rule:
         case Latency(answer=True):
             return msgspec.structs.replace(so_far, after_ms=so_far.after_ms + _even(luck, rule.ms))

@@ -21,6 +21,7 @@ from riskd.simulator.gateway.wire import Record
 from riskd.simulator.market.bars import MAX_BARS, UNITS, BarStore, bucket
 
 _SEARCH_LIMIT = 20
+_ASCENDING = 0
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -126,7 +127,7 @@ class Api:
         return Answer({"order": self._orders([order])[0]} | envelope())
 
     def query_orders(self, asked: bodies.OrderQuery, at: datetime) -> Answer:
-        """Answer Order/v2/query, which also shows suspended orders."""
+        """Answer Order/v2/query: newest first unless asked otherwise, suspended orders too."""
         wanted = asked.filter
         found = self.exchange.read.find_orders(
             OrderFilter(
@@ -138,7 +139,7 @@ class Api:
             )
         )
         found.sort(key=lambda order: order.id if asked.sort_by else order.created_at.timestamp())
-        if asked.sort_direction:
+        if asked.sort_direction != _ASCENDING:
             found.reverse()
         first = asked.page_offset or 0
         page = found[first : first + (asked.page_size or len(found))]

@@ -39,7 +39,7 @@ class Carrier:
         self._api = api
         self._user_events = user_events
         self._late: set[asyncio.TimerHandle] = set()
-        self.deliveries: Callable[[str], tuple[int, ...]] = lambda target: (0,)
+        self.deliveries: Callable[[str], tuple[int, ...]] = lambda _target: (0,)
         self.seen_quote: Callable[[QuoteEvent], QuoteEvent | None] = lambda event: event
 
     def carry(self, events: Iterable[Event]) -> None:

@@ -14,20 +14,21 @@ from riskd.simulator.control.control import Control
 from riskd.simulator.control.faults import FaultDesk
 from riskd.simulator.control.http import ControlServer
 from riskd.simulator.exchange.codes import SessionCode
+from riskd.simulator.exchange.contracts import ContractBook
 from riskd.simulator.exchange.events import Event
 from riskd.simulator.exchange.exchange import Exchange
-from riskd.simulator.exchange.model import Account, PriceUpdate
+from riskd.simulator.exchange.model import Account
 from riskd.simulator.gateway.api import Api
 from riskd.simulator.gateway.carrier import Carrier
 from riskd.simulator.gateway.clock import GatewayClock
 from riskd.simulator.gateway.connection import Connection, HangUp, Subscription
 from riskd.simulator.gateway.hubs import TIME_TARGET, Hub, HubName, time_record
 from riskd.simulator.gateway.kernel import Kernel
+from riskd.simulator.gateway.opening import Opening
 from riskd.simulator.gateway.request_log import Bell, RequestLog
 from riskd.simulator.gateway.server import RestServer
 from riskd.simulator.gateway.settings import GatewaySettings
 from riskd.simulator.market.bars import BarStore
-from riskd.simulator.market.tape import Walk, generate
 
 _HOST = "127.0.0.1"
 
@@ -41,10 +42,12 @@ class SimulatedGateway:
     def __init__(self, settings: GatewaySettings | None = None) -> None:
         """Set a gateway up; `start` or the context manager opens it."""
         self.settings = settings or GatewaySettings()
-        self.clock = GatewayClock(start=self.settings.start, speed=self.settings.speed)
+        contracts = ContractBook()
+        self._opening = Opening(self.settings, contracts)
+        self.clock = GatewayClock(start=self._opening.start, speed=self.settings.speed)
         self.bell = Bell()
         self.log = RequestLog(self.bell)
-        self.exchange = Exchange(rng=Random(self.settings.seed), options=self.settings.options)
+        self.exchange = Exchange(rng=Random(self.settings.seed), options=self.settings.options, contracts=contracts)
         bars = BarStore(self.settings.seed)
         self.kernel = Kernel(self.exchange, self.clock, bars, self.carry)
         api = Api(self.exchange, bars, self.settings.shape)
@@ -111,6 +114,15 @@ class SimulatedGateway:
         """Return the accounts as they are now."""
         return tuple(self.exchange.books.accounts.values())
 
+    @property
+    def oddities(self) -> list[str]:
+        """Return what is odd about the recorded prices, such as long gaps."""
+        return [
+            f"{self.settings.price_files[name]}, {oddity}"
+            for name, recording in self._opening.recordings.items()
+            for oddity in recording.oddities
+        ]
+
     # ------------------------------------------------------------------ life
 
     async def __aenter__(self) -> Self:
@@ -131,7 +143,7 @@ class SimulatedGateway:
         """Open the accounts and the port, and start the market."""
         for account in self.settings.accounts:
             self.exchange.add_account(account)
-        self._first_prices()
+        self._opening.begin(self.kernel)
         self.faults.load(self.settings.faults)
         application = web.Application(client_max_size=1024 * 1024)
         application.add_routes(
@@ -195,26 +207,6 @@ class SimulatedGateway:
             hub.publish(Subscription(TIME_TARGET), record)
 
     # ------------------------------------------------------------------ inside
-
-    def _first_prices(self) -> None:
-        now = self.clock.now()
-        for name, bid in self.settings.quotes.items():
-            contract_id = self.control.contract_id(name)
-            tick = self.exchange.books.contract(contract_id).tick_size
-            change = PriceUpdate(contract_id=contract_id, last=bid, bid=bid, ask=bid + tick, size=1)
-            self.kernel.price(change, now)
-        for name, walk in self.settings.walks.items():
-            contract_id = self.control.contract_id(name)
-            begin = walk.start or self.settings.quotes.get(name)
-            moving = Walk(
-                start=begin,
-                per_second=walk.per_second,
-                volatility_ticks=walk.volatility_ticks,
-                drift_ticks=walk.drift_ticks,
-                seed=walk.seed or self.settings.seed,
-            )
-            source = generate(self.exchange.books.contract(contract_id), moving, now)
-            self.kernel.tape.add(source)
 
     def _hub(self, request: web.Request) -> Hub:
         return self._hubs["user" if request.match_info["hub"] == "user" else "market"]

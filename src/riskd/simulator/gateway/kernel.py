@@ -10,7 +10,7 @@ from riskd.simulator.exchange.exchange import Exchange
 from riskd.simulator.exchange.model import PriceUpdate
 from riskd.simulator.gateway.clock import GatewayClock
 from riskd.simulator.market.bars import BarStore
-from riskd.simulator.market.tape import PriceTape, Tick
+from riskd.simulator.market.tape import PriceSource, PriceTape, Tick
 
 _LONGEST_SLEEP_S = 60.0
 
@@ -32,7 +32,7 @@ class Kernel:
         self._bars = bars
         self._carry = carry
         self._ticked_at = clock.now()
-        self.strikes: Callable[[datetime], None] = lambda at: None
+        self.strikes: Callable[[datetime], None] = lambda _at: None
         self.next_strike: Callable[[], datetime | None] = lambda: None
         self._changed = asyncio.Event()
 
@@ -41,6 +41,14 @@ class Kernel:
         if change.last is not None:
             self._bars.add(change.contract_id, at, change.last, change.size)
         self._carry(self._exchange.on_price(change, at))
+
+    def skip(self, source: PriceSource, moment: datetime) -> PriceSource:
+        """Take the prices before a moment as the past, and yield the rest."""
+        for at, change in source:
+            if at < moment:
+                self.price(change, at)
+            else:
+                yield at, change
 
     def catch_up(self) -> None:
         """Do everything whose time has come, in order."""

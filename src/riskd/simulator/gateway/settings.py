@@ -15,6 +15,8 @@ from riskd.simulator.gateway.api import Shape
 from riskd.simulator.gateway.limits import BARS, GENERAL, Window
 from riskd.simulator.market.tape import Walk
 
+FIRST_PRICE: Literal["first price"] = "first price"
+
 _NAMES = {
     AccountKind.PRACTICE: "PRAC-V2-000000-{:08}",
     AccountKind.COMBINE: "50KTC-V2-DLL-000000-{:08}",
@@ -35,9 +37,10 @@ def account(account_id: int, kind: str = "practice", balance: str = "50000.00", 
 class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """How a gateway is set up; all of it has a default that suits a test.
 
-    `start` None is real time. `quotes` gives contracts a first price (one tick of spread above the
-    bid given); `walks` lets a generator move them on; `price_files` plays recorded prices, by
-    product code. A walk without a start begins at the quote given.
+    `start` None is real time; "first price" is where the price files begin.
+    `quotes` gives contracts a first price (a bid; the ask is a tick above it), `walks` lets a
+    generator move prices on from there, `price_files` plays recorded ones; all by product code.
+    A file's path may end in #INSTRUMENT_ID.
     `user_events` is how user payloads are wrapped. `limits` None turns rate limits off.
     """
 
@@ -46,7 +49,7 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     api_key: str = "simulated-api-key"
     accounts: tuple[Account, ...] = (account(101),)
     seed: int = 1
-    start: datetime | None = None
+    start: datetime | Literal["first price"] | None = None
     speed: Decimal = Decimal(1)
     quotes: Mapping[str, Decimal] = {}
     walks: Mapping[str, Walk] = {}

@@ -54,6 +54,8 @@ def read_fact(words: Words, known_account: Callable[[str], bool]) -> Fact:
         fact = _price(words)
     else:
         fact = _of_account(words, known_account)
+    if isinstance(fact, ConfigChanges):
+        _assert_known(fact.account, known_account)
     words.end()
     return fact
 
@@ -87,9 +89,13 @@ def _of_account(words: Words, known_account: Callable[[str], bool]) -> Fact:
         verbs = ", ".join(_ACCOUNT)
         raise words.fail(f"an account and one of {verbs}; or a symbol and a price; or one of {', '.join(_WORLD)}")
     account = words.name("an account, a symbol, or one of " + ", ".join(_WORLD))
+    _assert_known(account, known_account)
+    return _ACCOUNT[words.one_of(_ACCOUNT)](words, account)
+
+
+def _assert_known(account: str, known_account: Callable[[str], bool]) -> None:
     if not known_account(account):
         raise Unreadable(f"expected an account that has a rules line, found {account!r}")
-    return _ACCOUNT[words.one_of(_ACCOUNT)](words, account)
 
 
 def _fill(words: Words, account: str) -> Fact:

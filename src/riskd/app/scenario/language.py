@@ -184,10 +184,11 @@ class ClockJumps:
 
 @dataclass(frozen=True, slots=True)
 class RuleLine:
-    """A rule as a scenario writes it: its name, and its settings as they were typed."""
+    """A rule as a scenario writes it: its name, its settings as they were typed, and the line it stands on."""
 
     rule: str
     settings: Mapping[str, str]
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)

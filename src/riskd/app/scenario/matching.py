@@ -143,7 +143,7 @@ def _missing(expectation: Expectation, seen: Seen, standings: Mapping[str, Stand
 
 def _is_violation(expectation: Violates, violation: SeenViolation) -> bool:
     return (
-        violation.rule == expectation.rule
+        expectation.rule in violation.rule
         and _same(expectation.current, violation.current)
         and _same(expectation.limit, violation.limit)
     )

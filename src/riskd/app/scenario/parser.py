@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Final
@@ -10,8 +10,20 @@ from typing import Final
 from riskd.app.scenario.clock import ScenarioClock, read_date
 from riskd.app.scenario.expectations import read_expectation
 from riskd.app.scenario.facts import read_fact, read_rule
-from riskd.app.scenario.language import Expected, Fact, Happening, Judgement, RuleLine, Scenario, Step
+from riskd.app.scenario.language import (
+    Alerts,
+    Expected,
+    Fact,
+    Happening,
+    Judgement,
+    Nothing,
+    RuleLine,
+    Scenario,
+    Step,
+    Violates,
+)
 from riskd.app.scenario.words import Unreadable, Words, parts, split
+from riskd.domain.instruments import root_of_symbol
 
 _TITLE: Final = re.compile(r'^"([^"]+)"$')
 
@@ -63,6 +75,7 @@ class _Draft:
     settings: dict[str, str] = field(default_factory=dict)
     beginning: list[tuple[int, str, Fact]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    reading: int = 0
 
 
 class _Reader:
@@ -101,7 +114,7 @@ class _Reader:
         if draft is None:
             raise words.fail('scenario "its name" before anything else')
         if words.next.startswith("->"):
-            draft.steps.append(_judgement(number, text, words, draft))
+            draft.steps.append(self._judgement(number, text, words, draft))
         elif draft.clock.starts_with_time(words):
             at = draft.clock.read(words)
             fact = read_fact(words, self._knows) if words.rest else None
@@ -109,7 +122,21 @@ class _Reader:
         elif draft.clock.now is None and _is_beginning(words):
             draft.beginning.append((number, text, read_fact(words, self._knows)))
         else:
-            self._header(words, draft)
+            self._header(number, words, draft)
+
+    def _judgement(self, number: int, text: str, words: Words, draft: _Draft) -> Judgement:
+        first = words.take("->").removeprefix("->")
+        if draft.clock.now is None:
+            raise Unreadable("expected a line with a time before the first ->")
+        each = parts([first, *words.rest] if first else words.rest)
+        return Judgement(number, text, tuple(self._expected(part, draft) for part in each))
+
+    def _expected(self, part: list[str], draft: _Draft) -> Expected:
+        text = " ".join(part)
+        what = read_expectation(Words(part), draft.clock)
+        if not isinstance(what, Nothing | Alerts | Violates) and not self._knows(what.account):
+            raise Unreadable(f"expected an account that has a rules line, found {what.account!r}")
+        return Expected(text, what)
 
     def _begin(self, number: int, words: Words) -> None:
         self._close_draft()
@@ -121,11 +148,12 @@ class _Reader:
         words.end()
         self._draft.name = title.group(1)
 
-    def _header(self, words: Words, draft: _Draft) -> None:
+    def _header(self, number: int, words: Words, draft: _Draft) -> None:
         if words.next not in _HEADERS:
             raise words.fail(f"a time such as 09:31, -> and what must hold, or one of {', '.join(_HEADERS)}")
         if draft.clock.now is not None:
             raise words.fail(f"{words.next} before the first line with a time")
+        draft.reading = number
         _HEADERS[words.take("a setting")](words, draft)
 
     def _knows(self, account: str) -> bool:
@@ -166,19 +194,6 @@ def _is_beginning(words: Words) -> bool:
     return words.rest[1:2] in (["holds"], ["balance"], ["cantrade"]) or words.next == "market"
 
 
-def _judgement(number: int, text: str, words: Words, draft: _Draft) -> Judgement:
-    first = words.take("->").removeprefix("->")
-    if draft.clock.now is None:
-        raise Unreadable("expected a line with a time before the first ->")
-    each = parts([first, *words.rest] if first else words.rest)
-    return Judgement(number, text, tuple(_expected(part, draft) for part in each))
-
-
-def _expected(part: list[str], draft: _Draft) -> Expected:
-    text = " ".join(part)
-    return Expected(text, read_expectation(Words(part), draft.clock))
-
-
 def _broker(words: Words, draft: _Draft) -> None:
     words.one_of(("manual",))
     words.end()
@@ -197,7 +212,7 @@ def _fees(words: Words, draft: _Draft) -> None:
         return
     while words.rest:
         root = words.symbol()
-        draft.fees[root] = words.number("USD per contract and side such as 0.61")
+        draft.fees[root_of_symbol(root)] = words.number("USD per contract and side such as 0.61")
 
 
 def _rules(words: Words, draft: _Draft) -> None:
@@ -212,14 +227,14 @@ def _rules(words: Words, draft: _Draft) -> None:
         return
     if isinstance(known, str):
         raise Unreadable(f"expected one file or a list of rules for {account}, found both")
-    draft.rules[account] = (*known, *(_rule(part) for part in parts(words.rest)))
+    draft.rules[account] = (*known, *(_rule(part, draft.reading) for part in parts(words.rest)))
 
 
-def _rule(part: list[str]) -> RuleLine:
+def _rule(part: list[str], line: int) -> RuleLine:
     words = Words(part)
     rule = read_rule(words)
     words.end()
-    return rule
+    return replace(rule, line=line)
 
 
 def _set(words: Words, draft: _Draft) -> None:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from riskd.domain.instruments import PRODUCTS, contract_of_symbol
-from riskd.simulator.contracts import ContractBook
+from riskd.simulator.exchange.contracts import ContractBook
 
 
 class Symbols:

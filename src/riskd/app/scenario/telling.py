@@ -35,7 +35,7 @@ def _until(until: datetime | None) -> str:
 
 def tell_violation(violation: SeenViolation) -> str:
     """Tell a violation with its figures."""
-    return f"violation {violation.rule} current={violation.current} limit={violation.limit}"
+    return f"violation {violation.rule[0]} current={violation.current} limit={violation.limit}"
 
 
 def tell_positions(positions: Mapping[str, int]) -> str:

@@ -29,12 +29,14 @@ class CannotHappen(Exception):
 class Setup:
     """What stands before the first line.
 
-    Shape: ``rules`` maps each account to the canonical text of its rules; ``fees`` USD per contract and side by root.
+    Shape: ``rules`` maps each account to the canonical text of its rules; ``loosens_at_once`` are the accounts whose
+    configuration lets every change apply immediately; ``fees`` USD per contract and side by root.
     """
 
     begins_at: datetime
     manual: bool
     rules: Mapping[str, str]
+    loosens_at_once: frozenset[str]
     fees: Mapping[str, Decimal]
     carried: tuple[CarriedIn, ...]
 
@@ -54,10 +56,10 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class SeenViolation:
-    """A limit that was found broken; None for figures that cannot be seen from outside."""
+    """A limit found broken by the rule with these names; None for figures that cannot be seen from outside."""
 
     account: str
-    rule: str
+    rule: tuple[str, ...]
     current: Decimal | None
     limit: Decimal | None
 
@@ -85,7 +87,7 @@ class Standing:
 class World(Protocol):
     """A riskd with its broker, driven by a scenario."""
 
-    async def start(self, setup: Setup) -> None:
+    async def start(self) -> None:
         """Start the broker and riskd, armed and reconciled, at the scenario's first time."""
         ...
 

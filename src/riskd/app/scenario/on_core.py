@@ -1,0 +1,57 @@
+"""Running scenario files on the bare core: from their text to the results."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from riskd.app.scenario.core_world import CoreWorld
+from riskd.app.scenario.language import CarriedIn, Happening, Scenario
+from riskd.app.scenario.parser import BadLine, UnreadableScenario, parse
+from riskd.app.scenario.rules import AccountRules, rules_of
+from riskd.app.scenario.runner import Result, run
+from riskd.app.scenario.symbols import Symbols
+from riskd.app.scenario.world import Setup
+from riskd.rules.registry import compile_rulebook
+
+
+def read_scenarios(paths: Sequence[Path], *, default_rules: bool = False) -> list[Scenario]:
+    """Read scenario files.
+
+    Errors: UnreadableScenario with every line of every file that cannot be read, and every file that cannot.
+    """
+    found: list[Scenario] = []
+    bad: list[BadLine] = []
+    for path in paths:
+        try:
+            found.extend(parse(str(path), path.read_text(encoding="utf-8-sig"), default_rules=default_rules))
+        except UnreadableScenario as error:
+            bad.extend(error.bad)
+        except UnicodeDecodeError:
+            bad.append(BadLine(str(path), 1, "expected a text file in UTF-8"))
+        except OSError as error:
+            bad.append(BadLine(str(path), 1, f"expected a file that can be read: {error.strerror}"))
+    if bad:
+        raise UnreadableScenario(tuple(bad))
+    return found
+
+
+def setup_of(scenario: Scenario, rules: Mapping[str, AccountRules]) -> Setup:
+    """Return what stands before the first line of a scenario."""
+    facts = (step.fact for step in scenario.steps if isinstance(step, Happening))
+    return Setup(
+        begins_at=scenario.begins_at,
+        manual=scenario.manual,
+        rules={account: r.spec for account, r in rules.items()},
+        loosens_at_once=frozenset(account for account, r in rules.items() if r.loosening == "immediate"),
+        fees=scenario.fees,
+        carried=tuple(fact for fact in facts if isinstance(fact, CarriedIn)),
+    )
+
+
+async def run_on_core(scenario: Scenario, default: Path | None = None) -> Result:
+    """Run one scenario against the bare core.
+
+    Errors: UnreadableScenario when its rules cannot be used.
+    """
+    symbols = Symbols(scenario.begins_at)
+    setup = setup_of(scenario, rules_of(scenario, default))
+    return await run(scenario, CoreWorld(setup, compile_rulebook, symbols), symbols)

@@ -5,11 +5,10 @@ from decimal import Decimal
 from typing import Annotated, Final, Literal
 
 import msgspec
-from pydantic import BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import Discriminator, Field, Tag, WithJsonSchema
 
 from riskd.domain.account_view import AccountView
-from riskd.rules.params import RuleParams, Usd, read_money
+from riskd.rules.params import Amount, RuleParams
 from riskd.rules.tightness import Tightness
 
 ZERO: Final = Decimal(0)
@@ -24,13 +23,8 @@ class TickReserve(RuleParams):
     ticks: Annotated[int, Field(ge=0, le=10_000)]
 
 
-def _read_reserve(value: object) -> object:
-    if isinstance(value, dict | TickReserve):
-        return value
-    amount = read_money(value)
-    if amount < 0:
-        raise PydanticCustomError("money_sign", "cannot be negative: a reserve acts earlier, never later")
-    return amount
+def _kind(value: object) -> str:
+    return "ticks" if isinstance(value, dict | TickReserve) else "usd"
 
 
 def _reserve_grows(old: object, new: object) -> bool:
@@ -61,7 +55,12 @@ _SCHEMA: Final = WithJsonSchema(
 )
 RESERVE_TIGHTNESS: Final = Tightness("a larger reserve is tighter", _reserve_grows)
 
-Reserve = Annotated[Usd | TickReserve, BeforeValidator(_read_reserve), _SCHEMA, RESERVE_TIGHTNESS]
+Reserve = Annotated[
+    Annotated[Amount, Tag("usd")] | Annotated[TickReserve, Tag("ticks")],
+    Discriminator(_kind),
+    _SCHEMA,
+    RESERVE_TIGHTNESS,
+]
 """How much earlier than its limit a rule acts, since market orders slip."""
 
 

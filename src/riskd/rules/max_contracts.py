@@ -25,7 +25,7 @@ def _count(value: object) -> Decimal:
         return Decimal(value)
     if isinstance(value, str) and value.isascii() and value.replace(".", "", 1).isdecimal():
         return Decimal(value)
-    raise PydanticCustomError("contracts", 'must be a number of contracts, such as 4 (or "0.5" with unit minis)')
+    raise PydanticCustomError("contracts", 'must be a whole number such as 4 (or "0.5" with unit minis)')
 
 
 def _sensible(value: Decimal) -> Decimal:

@@ -238,7 +238,7 @@ def test_the_lock_lasts_to_the_next_reset(at: str, until: str) -> None:
         ({"limit": "-NaN"}, "must be an amount"),
         ({"limit": "minus 500"}, "is not an amount"),
         ({"limit": "-500.00", "basis": "open"}, "'combined', 'realized' or 'worst'"),
-        ({"limit": "-500.00", "reserve": "-1.00"}, "acts earlier, never later"),
+        ({"limit": "-500.00", "reserve": "-1.00"}, "cannot be negative"),
         ({"limit": "-500.00", "reserve": {"tick": 4}}, "ticks"),
         ({"limit": "-500.00", "lockout": True}, "Extra inputs"),
     ],

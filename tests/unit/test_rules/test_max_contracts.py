@@ -286,8 +286,8 @@ def test_the_time_changes_nothing(at: datetime) -> None:
     [
         ({}, "Field required"),
         ({"max_contracts": -1}, "must be from 0"),
-        ({"max_contracts": "four"}, "number of contracts"),
-        ({"max_contracts": True}, "number of contracts"),
+        ({"max_contracts": "four"}, "whole number"),
+        ({"max_contracts": True}, "whole number"),
         ({"max_contracts": "2.5"}, "whole number"),
         ({"max_contracts": 4, "maximum": 4}, "Extra inputs"),
         ({"max_contracts": 4, "unit": "micros"}, "'contracts' or 'minis'"),

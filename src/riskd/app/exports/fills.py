@@ -131,7 +131,8 @@ def _orders_row(row: Row) -> tuple[Fill, ...]:
 
 
 def _unfilled(row: Row, status: str) -> tuple[Fill, ...]:
-    if row.text("executeprice"):
+    # An order that did not fill has no price, or one of zero.
+    if row.text("executeprice").strip("0."):
         raise UnreadableRow(f"Status is {status} although it has an ExecutePrice; how much of it filled is not said")
     return ()
 

@@ -88,8 +88,8 @@ def _refuse_overlap(exports: Sequence[Export]) -> None:
         both = sorted(_days(one).keys() & _days(other).keys())
         if both:
             raise CountedTwice(
-                f"{one.file} is an {one.kind} and {other.file} a {other.kind}, and both have fills of {both[0]}: "
-                "they would count twice; give one of the two"
+                f"{one.file} ({one.kind}) and {other.file} ({other.kind}) both have fills of {both[0]}, which would "
+                "count twice; give one of the two"
             )
 
 

@@ -41,7 +41,6 @@ class WouldAct:
     action: ActionType
     reason: str
     day_if_stopped: Decimal
-    shadow: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +139,6 @@ class DayRun:
             action=_done(entry.rule.get_enforcement_action(violation), self._state),
             reason=violation.message,
             day_if_stopped=view.net_pnl,
-            shadow=False,
         )
 
     def _result(self) -> DayResult:

@@ -1,0 +1,20 @@
+"""The console script `riskd`: what a trader does without a running daemon."""
+
+import typer
+
+from riskd.app.replay.command import replay_command
+from riskd.app.scenario.command import scenario_command
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Protect yourself from yourself: watch, replay and rehearse what riskd enforces.",
+)
+app.command("replay")(replay_command)
+app.command("scenario")(scenario_command)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -24,7 +24,7 @@ from riskd.domain.events import (
 from riskd.domain.instruments import PRODUCTS, instrument, root_of_contract
 from riskd.domain.orders import OrderStatus, OrderType, Side, WorkingOrder
 
-Reported = Fill | OrderReported | PositionReported | AccountReported | QuoteReported | InstrumentReported
+Reported = Fill | OrderReported | PositionReported | AccountReported
 _T = TypeVar("_T")
 
 USER_TARGETS: Final = frozenset({"GatewayUserTrade", "GatewayUserOrder", "GatewayUserPosition", "GatewayUserAccount"})
@@ -142,21 +142,23 @@ def _unwrapped(item: msgspec.Raw) -> list[msgspec.Raw] | None:
     return None if bytes(data) in wire.NOTHING else [data]
 
 
-def read_quote(arguments: bytes | msgspec.Raw, received_at: datetime) -> Reading | None:
-    """Return a quote, None when none of its prices changed."""
+def read_quote(arguments: bytes | msgspec.Raw, received_at: datetime) -> QuoteReported | Malformed:
+    """Return a quote, with the prices that changed; it may be none of them."""
     try:
         contract, patch = wire.QUOTE_ARGUMENTS.decode(arguments)
-        last, bid, ask = _amount(patch.last_price), _amount(patch.best_bid), _amount(patch.best_ask)
+        return QuoteReported(
+            contract=contract,
+            at=moment(patch.timestamp) or moment(patch.last_updated) or received_at,
+            last=_amount(patch.last_price),
+            bid=_amount(patch.best_bid),
+            ask=_amount(patch.best_ask),
+        )
     except (*wire.UNDECODABLE, _Unreadable) as error:
         return _malformed("quote", arguments, error)
-    if last is None and bid is None and ask is None:
-        return None
-    stamp = moment(patch.timestamp) or moment(patch.last_updated)
-    return Stamped(QuoteReported(contract=contract, at=stamp or received_at, last=last, bid=bid, ask=ask), stamp)
 
 
-def read_tape(arguments: bytes | msgspec.Raw, received_at: datetime) -> Reading | None:
-    """Return a batch of market trades as one quote that keeps its last price and its extremes."""
+def read_tape(arguments: bytes | msgspec.Raw, received_at: datetime) -> QuoteReported | Malformed:
+    """Return a batch of market trades as one quote that keeps its latest price and its extremes."""
     try:
         contract, batch = wire.TAPE_ARGUMENTS.decode(arguments)
         prints = batch if isinstance(batch, list) else [batch or wire.MarketTrade()]
@@ -164,13 +166,12 @@ def read_tape(arguments: bytes | msgspec.Raw, received_at: datetime) -> Reading 
     except (*wire.UNDECODABLE, _Unreadable) as error:
         return _malformed("market trade", arguments, error)
     if not priced:
-        return None
+        return QuoteReported(contract=contract, at=received_at)
     stamp, last = max(reversed(priced), key=lambda dated: dated[0] or _NO_TIME)
     prices = [price for _, price in priced]
-    quote = QuoteReported(
+    return QuoteReported(
         contract=contract, at=stamp or received_at, last=last, low_last=min(prices), high_last=max(prices)
     )
-    return Stamped(quote, stamp)
 
 
 def read_simulated_time(arguments: bytes | msgspec.Raw) -> tuple[datetime, float] | Malformed:

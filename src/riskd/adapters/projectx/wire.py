@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-
 # A key that is not there; one that is null reads as the text "null".
 ABSENT: Final = msgspec.Raw()
 NOTHING: Final = (b"", b"null")

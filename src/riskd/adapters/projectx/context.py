@@ -1,0 +1,71 @@
+"""What every part of the adapter works with."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Final
+
+from riskd.adapters.projectx.links import Links
+from riskd.adapters.projectx.log import Log
+from riskd.adapters.projectx.settings import ProjectXSettings
+from riskd.ports import Clock, Publish
+
+_RESTART_S: Final = 1.0
+
+
+class Tasks:
+    """The adapter's own tasks, none of which may end unnoticed."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def keep(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Run something that should never end; should it fail, tell the loop and begin it again."""
+        task = self._start(name, work())
+        task.add_done_callback(lambda ended: self._again(name, work, ended))
+
+    def once(self, name: str, work: Coroutine[None, None, None]) -> None:
+        """Run something to its end; should it fail, tell the loop."""
+        self._start(name, work).add_done_callback(self._running.discard)
+
+    async def close(self) -> None:
+        """Cancel everything and wait for it."""
+        self._closed = True
+        running = tuple(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def _start(self, name: str, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work, name=f"riskd projectx: {name}")
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            message = f"{task.get_name()} failed; this is a defect of riskd"
+            task.get_loop().call_exception_handler({"message": message, "exception": error, "task": task})
+
+    def _again(self, name: str, work: Callable[[], Coroutine[None, None, None]], ended: asyncio.Task[None]) -> None:
+        if not self._closed and not ended.cancelled():
+            ended.get_loop().call_later(_RESTART_S, self._restart, name, work)
+
+    def _restart(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        if not self._closed:
+            self.keep(name, work)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The adapter's surroundings: settings, the way to the core, time, the log, and the tasks it runs."""
+
+    settings: ProjectXSettings
+    publish: Publish
+    clock: Clock
+    last_seq: Callable[[], int]
+    log: Log
+    links: Links
+    tasks: Tasks

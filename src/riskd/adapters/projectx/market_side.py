@@ -1,0 +1,101 @@
+"""The market hub's tenant: quotes of every contract that matters, and a watch over their silence."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from riskd.adapters.projectx import event_normalizer as normalizer
+from riskd.adapters.projectx.context import Context
+from riskd.adapters.projectx.event_normalizer import Malformed
+from riskd.adapters.projectx.feed import Feed
+from riskd.adapters.projectx.hubs import Call, Hub
+from riskd.domain.calendar import market_open
+from riskd.domain.events import FeedSilent, Link, QuoteReported
+
+_QUOTES: Final = "SubscribeContractQuotes"
+_TAPE: Final = "SubscribeContractTrades"
+_TAPE_OFF: Final = "UnsubscribeContractTrades"
+_LOOK_EVERY_S: Final = 1.0
+
+
+class MarketSide:
+    """Listens to prices; subscribes what is watched."""
+
+    def __init__(self, context: Context, on_control: Callable[[str, msgspec.Raw], None]) -> None:
+        self._context = context
+        self._on_control = on_control
+        self._feed = Feed(context.settings.stale_after_s)
+        self.hub: Hub | None = None
+        self.malformed = 0
+
+    def watch(self, contract: str) -> None:
+        """Subscribe a contract's quotes, now and after every reconnect."""
+        if self._feed.watch(contract, self._context.clock.now(), asyncio.get_running_loop().time()):
+            self._call(_QUOTES, contract)
+
+    def unwatch(self, contract: str) -> None:
+        """Let go of a contract's quotes."""
+        if self._feed.unwatch(contract):
+            self._call("UnsubscribeContractQuotes", contract)
+
+    def invoked(self, target: str, arguments: msgspec.Raw) -> None:
+        """Publish a price inside the read that brought it."""
+        if target == "GatewayQuote":
+            now = self._context.clock.now()
+            self._report(normalizer.read_quote(arguments, now), now)
+        elif target == "GatewayTrade":
+            now = self._context.clock.now()
+            self._report(normalizer.read_tape(arguments, now), now)
+        else:
+            self._on_control(target, arguments)
+
+    def garbled(self, why: str) -> None:
+        """Count what could not be read; the next quote will do."""
+        self.malformed += 1
+        self._context.log.warning("market_record_unreadable", why=why)
+
+    def subscriptions(self) -> tuple[Call, ...]:
+        """Return a quote subscription for each watched contract."""
+        return tuple((_QUOTES, (contract,)) for contract in self._feed.watched())
+
+    async def catch_up(self) -> None:
+        """Give the feed time to speak again; quotes are not replayed."""
+        self._feed.excuse(self._context.clock.now(), asyncio.get_running_loop().time())
+
+    async def keep_watch(self) -> None:
+        """Report silence for ever."""
+        every_s = min(self._context.settings.stale_after_s / 4, _LOOK_EVERY_S)
+        while True:
+            await asyncio.sleep(every_s)
+            self._look()
+
+    def _look(self) -> None:
+        now, real = self._context.clock.now(), asyncio.get_running_loop().time()
+        if not market_open(now) or not self._context.links.is_up(Link.MARKET_HUB):
+            self._feed.excuse(now, real)
+            return
+        silence = self._feed.look(now, real)
+        for contract in silence.reported:
+            self._context.log.warning("feed_silent", contract=contract)
+            self._context.publish(FeedSilent(contract))
+        for contract in silence.asked:
+            self._call(_QUOTES, contract)
+            self._call(_TAPE, contract)
+
+    def _report(self, quote: QuoteReported | Malformed, now: datetime) -> None:
+        if isinstance(quote, Malformed):
+            self.malformed += 1
+            self._context.log.warning("quote_unreadable", why=quote.why, payload=quote.payload)
+            return
+        if self._feed.heard(quote.contract, now, asyncio.get_running_loop().time()):
+            self._call(_TAPE_OFF, quote.contract)
+        # A quote of volume alone shows that the feed lives, and there is nothing in it to judge.
+        if quote.last is not None or quote.bid is not None or quote.ask is not None:
+            self._context.publish(quote, broker_at=quote.at)
+
+    def _call(self, target: str, contract: str) -> None:
+        if self.hub is not None:
+            self.hub.call(target, contract)

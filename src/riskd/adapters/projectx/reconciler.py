@@ -1,0 +1,179 @@
+"""What the hubs may have missed, read by REST: after every reconnect, on request, in doubt, and slowly all the time."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import count
+from typing import Final
+
+from riskd.adapters.projectx.budget import SHARE_OF_POLLS, WINDOW_S, Purpose
+from riskd.adapters.projectx.context import Context
+from riskd.adapters.projectx.errors import GatewayError
+from riskd.adapters.projectx.links import retry_delay
+from riskd.adapters.projectx.reads import Reads
+from riskd.adapters.projectx.roster import Roster
+from riskd.domain.calendar import day_start, trading_day
+from riskd.domain.commands import RequestSnapshot
+from riskd.domain.events import AccountReported, Link, SnapshotReported
+
+POLL: Final = ""
+"""The request id of a snapshot that nobody asked for."""
+
+_READS_PER_ACCOUNT: Final = 3
+_FASTEST_POLL_S: Final = 2.0
+_DOUBT_REST_S: Final = 5.0
+_MOST_WAITING: Final = 4
+_LONGEST_SLEEP_S: Final = 1.0
+
+
+class Reconciler:
+    """Reads accounts and reports them as snapshots.
+
+    Shape: one account is read by one reader at a time, orders first, positions last. Trades are read from where the
+    last complete reading began, and a little before, so that none can fall between two readings.
+    """
+
+    def __init__(
+        self, context: Context, reads: Reads, roster: Roster, *, report: Callable[[SnapshotReported], None]
+    ) -> None:
+        self._context = context
+        self._reads = reads
+        self._roster = roster
+        self._report = report
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._read_until: dict[str, datetime] = {}
+        self._waiting: dict[str, deque[RequestSnapshot]] = {}
+        self._doubted: set[str] = set()
+        self.on_new_accounts: Callable[[tuple[str, ...]], None] = lambda _: None
+
+    def request(self, command: RequestSnapshot) -> None:
+        """Answer a request of the core, not before its time."""
+        waiting = self._waiting.setdefault(command.account, deque())
+        waiting.append(command)
+        if len(waiting) == 1:
+            self._context.tasks.once(f"snapshots of {command.account}", self._answer_all(command.account))
+        elif len(waiting) > _MOST_WAITING:
+            # The gateway has not answered for long and the core has asked anew: the newest questions count. The first
+            # is being read.
+            dropped = waiting[1]
+            del waiting[1]
+            self._context.log.warning("snapshot_request_dropped", account=dropped.account, request=dropped.request_id)
+
+    def doubt(self, account: str | None) -> None:
+        """Read an account soon, or all where nobody knows whose it was: something about it could not be read."""
+        for doubted in self._roster.watched() if account is None else (account,):
+            if doubted not in self._doubted:
+                self._doubted.add(doubted)
+                self._context.tasks.once(f"doubt about {doubted}", self._settle(doubted))
+
+    async def list_accounts(self, purpose: Purpose = Purpose.READ) -> tuple[str, ...]:
+        """Read the list of accounts; return those that are new.
+
+        Errors: GatewayError.
+        """
+        new = self._roster.take(await self._reads.accounts(purpose))
+        self._context.links.up(Link.REST)
+        return new
+
+    async def read_all(self, request_id: str) -> None:
+        """Report every watched account, trying for as long as it takes."""
+        await self.persist(self.list_accounts)
+        for account in self._roster.watched():
+            await self.persist(partial(self._read, account, request_id, listed=self._roster.report(account)))
+
+    async def poll(self) -> None:
+        """Report everything slowly, for ever; faster while the user hub is down."""
+        step_s = min(self._context.settings.safety_poll_s, _LONGEST_SLEEP_S)
+        waited_s = 0.0
+        while True:
+            await asyncio.sleep(step_s)
+            waited_s += step_s
+            if waited_s >= self._pause_s():
+                waited_s = 0.0
+                await self._round()
+
+    async def persist(self, read: Callable[[], Awaitable[object]]) -> None:
+        """Do a reading again and again until it succeeds."""
+        for failures in count(1):
+            try:
+                await read()
+            except GatewayError as error:
+                self._context.links.down(Link.REST, f"{error}; riskd keeps trying")
+                await asyncio.sleep(retry_delay(failures))
+            else:
+                return
+
+    def _pause_s(self) -> float:
+        calls = 1 + _READS_PER_ACCOUNT * len(self._roster.watched())
+        affordable_s = calls * WINDOW_S / SHARE_OF_POLLS
+        wanted_s = self._context.settings.safety_poll_s
+        if not self._context.links.is_up(Link.USER_HUB):
+            wanted_s = min(wanted_s, _FASTEST_POLL_S)
+        return max(wanted_s, affordable_s)
+
+    async def _round(self) -> None:
+        try:
+            new = await self.list_accounts(Purpose.POLL)
+            for account in self._roster.watched():
+                await self._read(account, POLL, listed=self._roster.report(account), purpose=Purpose.POLL)
+        except GatewayError as error:
+            self._context.links.down(Link.REST, f"{error}; riskd keeps trying")
+        else:
+            if new:
+                self.on_new_accounts(new)
+
+    async def _answer_all(self, account: str) -> None:
+        waiting = self._waiting[account]
+        while waiting:
+            request = waiting[0]
+            await self._until(request.not_before)
+            await self.persist(partial(self._read, account, request.request_id, since=request.since))
+            waiting.popleft()
+
+    async def _until(self, at: datetime | None) -> None:
+        clock = self._context.clock
+        while at is not None and (delay_s := clock.delay_until(at)) > 0:  # noqa: ASYNC110 - the clock says how long
+            # Not in one go: a simulated clock may leap meanwhile.
+            await asyncio.sleep(min(delay_s, _LONGEST_SLEEP_S))
+
+    async def _settle(self, account: str) -> None:
+        await self.persist(partial(self._read, account, POLL))
+        await asyncio.sleep(_DOUBT_REST_S)
+        self._doubted.discard(account)
+
+    async def _read(
+        self,
+        account: str,
+        request_id: str,
+        *,
+        since: datetime | None = None,
+        listed: AccountReported | None = None,
+        purpose: Purpose = Purpose.READ,
+    ) -> None:
+        async with self._locks.setdefault(account, asyncio.Lock()):
+            began, asked_seq = self._context.clock.now(), self._context.last_seq()
+            orders = await self._reads.orders(account, purpose)
+            fills = await self._reads.fills(account, since or self._unread_since(account, began), purpose)
+            positions = await self._reads.positions(account, purpose)
+            self._read_until[account] = began
+        self._context.links.up(Link.REST)
+        snapshot = SnapshotReported(
+            account=account,
+            asked_seq=asked_seq,
+            positions=positions,
+            orders=orders,
+            fills=fills,
+            request_id=request_id,
+            balance=listed.balance if listed else None,
+            can_trade=listed.can_trade if listed else None,
+            name=listed.name if listed else None,
+        )
+        self._report(snapshot)
+
+    def _unread_since(self, account: str, now: datetime) -> datetime:
+        until = self._read_until.get(account)
+        if until is None:
+            return day_start(trading_day(now))
+        return until - timedelta(seconds=self._context.settings.trades_overlap_s)

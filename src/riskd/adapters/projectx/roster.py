@@ -1,0 +1,58 @@
+"""The accounts that riskd watches through one login, and what can be enforced on each."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from riskd.adapters.projectx.capabilities import Call, Capabilities, settle
+from riskd.domain.events import AccountReported
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """One account as the gateway lists it."""
+
+    report: AccountReported
+    simulated: bool | None
+
+
+class Roster:
+    """Knows whom to watch: the accounts that were named, or all that the login can see."""
+
+    def __init__(self, named: tuple[str, ...]) -> None:
+        self._named = named
+        self._listed: dict[str, Listed] = {}
+        self._capabilities: dict[str, Capabilities] = {}
+
+    def take(self, accounts: Iterable[Listed]) -> tuple[str, ...]:
+        """Take the gateway's list and return the watched accounts that are new on it."""
+        new = []
+        for listed in accounts:
+            account = listed.report.account
+            if self._named and account not in self._named:
+                continue
+            if account not in self._listed:
+                new.append(account)
+                self._capabilities[account] = settle(account, simulated=listed.simulated)
+            self._listed[account] = listed
+        return tuple(new)
+
+    def watched(self) -> tuple[str, ...]:
+        """Return the watched accounts that the gateway knows, in its order."""
+        return tuple(self._listed)
+
+    def missing(self) -> tuple[str, ...]:
+        """Return the accounts that were named and that the login cannot see."""
+        return tuple(account for account in self._named if account not in self._listed)
+
+    def report(self, account: str) -> AccountReported | None:
+        """Return what the list last said of an account."""
+        listed = self._listed.get(account)
+        return None if listed is None else listed.report
+
+    def capabilities(self, account: str) -> Capabilities:
+        """Return what can be enforced on an account."""
+        return self._capabilities.get(account) or settle(account, simulated=None)
+
+    def refused(self, account: str, call: Call, text: str) -> None:
+        """Learn that the broker never does this on the account."""
+        self._capabilities[account] = self.capabilities(account).refused(call, text)

@@ -13,7 +13,6 @@ from decimal import Decimal
 import aiohttp
 import msgspec
 import picows
-from typing_extensions import override
 
 from benchmarks.transport_server import BREACH_PRICE, CLOSE_BODY, CLOSE_PATH
 
@@ -60,8 +59,8 @@ class Api(asyncio.Protocol):
         """Begin unconnected."""
         self.answers = 0
 
-    @override
     def data_received(self, data: bytes) -> None:
+        """Count the answers."""
         self.answers += data.startswith(b"HTTP/1.1 200")
 
 
@@ -73,8 +72,8 @@ class Hub(picows.WSListener):
         self._send = send
         self._request = request
 
-    @override
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        """Decide and send."""
         if frame.msg_type == picows.WSMsgType.TEXT and breached(frame.get_payload_as_memoryview()):
             self._send(self._request)
 

@@ -33,12 +33,13 @@ class Logs:
     Shape: ``logger`` is bound to it, for where a call must be cheapest; elsewhere ``structlog.get_logger()`` does.
     """
 
-    def __init__(self, stream: TextIO | None, file: logging.Handler | None, *, plain: bool) -> None:
+    def __init__(self, stream: TextIO | None, file: logging.Handler | None, *, plain: bool, most_waiting: int) -> None:
         """Start the thread."""
         self._queue: SimpleQueue[EventDict | None] = SimpleQueue()
         self._secrets: set[str] = set()
         self._stream = stream
         self._file = file
+        self._most_waiting = most_waiting
         self._plain = _console(stream) if plain and stream else None
         self._dropped = 0
         self._bridge = _Bridge(self)
@@ -57,7 +58,7 @@ class Logs:
 
     def put(self, event: EventDict) -> None:
         """Take a stamped event; beyond the bound it is counted instead."""
-        if self._queue.qsize() >= MOST_WAITING:
+        if self._queue.qsize() >= self._most_waiting:
             self._dropped += 1
         else:
             self._queue.put(event)
@@ -138,14 +139,15 @@ def start_logs(
     level: int = logging.INFO,
     secrets: Iterable[str] = (),
     plain: bool = False,
+    most_waiting: int = MOST_WAITING,
 ) -> Logs:
     """Send all logging to a stream and, where given, a file that is rotated at 10 MB with five kept.
 
-    Shape: ``now`` is riskd's time. ``plain`` is for a person at a terminal. There is one log per process: a second call
-    takes over from the first.
+    Shape: ``now`` is riskd's time. ``plain`` is for a person at a terminal. While ``most_waiting`` lines are not taken
+    by the stream, further ones are only counted. There is one log per process: a second call takes over.
     Errors: OSError when the file cannot be opened.
     """
-    logs = Logs(stream, _rotating(file) if file else None, plain=plain)
+    logs = Logs(stream, _rotating(file) if file else None, plain=plain, most_waiting=most_waiting)
     logs.hide(secrets)
     logs.attach()
 

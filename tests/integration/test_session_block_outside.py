@@ -1,5 +1,9 @@
+from decimal import Decimal
+from pathlib import Path
+
 from riskd.rules.registry import compile_rulebook
 from riskd.rules.session_block_outside import SessionBlockOutsideRule
+from tests.support.daemon import ACCOUNT, running
 from tests.support.rule_builders import closed_per_root, ct, fill, view
 
 
@@ -34,3 +38,23 @@ def test_the_session_is_heard_first() -> None:
 
     assert rulebook.faults == ()
     assert [entry.rule_id for entry in rulebook.entries] == ["SessionBlockOutside", "DailyRealizedLoss", "MaxContracts"]
+
+
+async def test_daily_reset_at_5pm_ct(tmp_path: Path) -> None:
+    """Realized -500 and locked out: at 17:00 Chicago time both are gone."""
+    async with running(tmp_path, {"DailyRealizedLoss": {"limit": "-500.00"}}, start="2025-10-17 14:00") as daemon:
+        control, manager = daemon.gateway.control, daemon.runtime.state_manager
+        free = {"fee": Decimal(0), "commission": Decimal(0)}
+        control.fill(int(ACCOUNT), "ES", "buy", 1, Decimal("5810.00"), **free)
+        control.fill(int(ACCOUNT), "ES", "sell", 1, Decimal("5800.00"), **free)
+        await daemon.until(lambda: manager.is_locked_out(ACCOUNT) and daemon.state.flatten is None)
+        assert manager.realized_pnl_today(ACCOUNT, daemon.runtime.clock.now()) == Decimal("-500.00")
+        assert manager.lockout_until(ACCOUNT) == ct("2025-10-17 17:00")
+
+        await daemon.move_time("2025-10-17 16:59:59")
+        assert manager.is_locked_out(ACCOUNT)
+        await daemon.move_time("2025-10-17 17:00:00")
+        await daemon.until(lambda: not manager.is_locked_out(ACCOUNT))
+
+        assert manager.realized_pnl_today(ACCOUNT, daemon.runtime.clock.now()) == Decimal("0.00")
+        assert manager.lockout_until(ACCOUNT) is None

@@ -117,29 +117,24 @@ class Desk:
         *,
         trade_id: str | None = None,
         order_id: str | None = None,
-        fees: str = "0",
         pnl: str | None = None,
         at: datetime | None = None,
-        voided: bool = False,
-        account: str = "A1",
     ) -> str:
         """Report a fill; return its trade id."""
         self._trades += 1
         name = trade_id or f"T{self._trades}"
         self.publish(
             Fill(
-                account=account,
+                account="A1",
                 trade_id=name,
                 contract=contract(root),
                 side=Side(side),
                 quantity=quantity,
                 price=Decimal(price),
                 at=at or self.at,
-                fees=Decimal(fees),
                 commission=Decimal(0),
                 pnl=Decimal(pnl) if pnl is not None else None,
                 order_id=order_id,
-                voided=voided,
             )
         )
         return name
@@ -184,9 +179,7 @@ class Desk:
     def position(self, root: str, quantity: int, average: str = "0") -> None:
         """Report the broker's net position."""
         self.publish(
-            PositionReported(
-                account="A1", contract=contract(root), quantity=quantity, average_price=Decimal(average)
-            )
+            PositionReported(account="A1", contract=contract(root), quantity=quantity, average_price=Decimal(average))
         )
 
     def outcome(self, outcome: Outcome, code: str = "", *, command: AnyCommand | None = None) -> None:

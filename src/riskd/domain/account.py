@@ -11,8 +11,8 @@ from typing import Literal
 
 import msgspec
 
-from riskd.domain.events import Fill
-from riskd.domain.orders import WorkingOrder
+from riskd.domain.events import Fill, Link
+from riskd.domain.orders import Side, WorkingOrder
 
 
 class Lot(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -29,11 +29,34 @@ class Lot(msgspec.Struct, frozen=True, omit_defaults=True):
     order_id: str | None = None
 
 
+class Execution(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one booked fill did: the fact behind trade counts and losses per position.
+
+    Units: ``opened`` and ``closed`` positive contracts; ``realized`` USD, the net result of the position that was
+    closed or enlarged since it opened from flat, this fill and its fees included.
+    Shape: ``position_seq`` is that position's opening seq, on a flip the old one's; ``flat`` says that it ended here;
+    ``own`` that the fill belongs to a close of riskd's. Kept for a day.
+    """
+
+    trade_id: str
+    contract: str
+    side: Side
+    at: datetime
+    seq: int
+    opened: int
+    closed: int
+    position_seq: int
+    realized: Decimal
+    order_id: str | None = None
+    flat: bool = False
+    own: bool = False
+
+
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     """A net position in one contract.
 
-    Units: ``quantity`` signed contracts, the sum of its lots, oldest lot first; ``realized`` USD since it opened from
-    flat.
+    Units: ``quantity`` signed contracts, the sum of its lots, oldest lot first; ``realized`` net USD since it opened
+    from flat.
     Shape: ``opening_seq`` identifies this position: a later one of the same contract has another.
     """
 
@@ -86,7 +109,10 @@ class NoNewRisk(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Episode(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A violation from its first breach to its first clean evaluation, recorded and told once."""
+    """A violation from its first breach to its first clean evaluation, recorded and told once.
+
+    Shape: where ``waits_until`` is set nothing is done before that time or a snapshot begun after ``seq``.
+    """
 
     rule_id: str
     rule: str
@@ -94,7 +120,7 @@ class Episode(msgspec.Struct, frozen=True, omit_defaults=True):
     seq: int
     since: datetime
     message: str
-    acted: bool = False
+    waits_until: datetime | None = None
 
 
 class CloseStatus(StrEnum):
@@ -211,6 +237,10 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     only told about; ``rules`` is the canonical text in force. ``reconciled`` is False until a snapshot has been
     booked since the start. A snapshot begun after ``recheck_seq`` is wanted while that is not zero. ``reentries``
     counts how often something appeared under the lockout.
+    ``base`` is the balance without today's realized P&L and fees, from a snapshot that was consistent in itself, and
+    ``base_drift`` another that one snapshot has shown since; ``highest_close`` and ``highest_equity`` are the
+    high-water marks of closed balance at 17:00 and of equity. ``down`` says which connections are lost since when,
+    ``gap_since`` from when on things may have happened unseen. ``memories`` are what rules remember, by rule id.
     Source: rules.md section 0 for the definitions.
     """
 
@@ -227,6 +257,15 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     seq: int = 0
     last_fill_seq: int = 0
     last_fill_at: datetime | None = None
+    base: Decimal | None = None
+    base_drift: Decimal | None = None
+    highest_close: Decimal | None = None
+    highest_equity: Decimal | None = None
+    executions: tuple[Execution, ...] = ()
+    memories: Mapping[str, Mapping[str, str]] = {}
+    warned: frozenset[str] = frozenset()
+    down: Mapping[Link, datetime] = {}
+    gap_since: datetime | None = None
     positions: Mapping[str, Position] = {}
     reported: Mapping[str, Reported] = {}
     orders: Mapping[str, WorkingOrder] = {}
@@ -249,6 +288,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     enforcements: tuple[Enforcement, ...] = ()
     asked: Asked | None = None
     recheck_seq: int = 0
+    snapshot_seq: int = 0
     carried: Mapping[str, Position] = {}
     carried_marks: Mapping[str, Decimal] = {}
     reentries: int = 0

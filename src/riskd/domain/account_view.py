@@ -133,6 +133,15 @@ class AccountView:
         return mark * position.quantity
 
     @property
+    def equity(self) -> Decimal | None:
+        """Return balance plus open P&L, by the lower of the balances that are in doubt; None while none is known."""
+        state = self.account
+        if state.base is None:
+            return None
+        base = state.base if state.base_drift is None else min(state.base, state.base_drift)
+        return base + state.realized - state.fees + self.total_unrealized_pnl
+
+    @property
     def combined_exposure(self) -> Decimal:
         """Return realized and open P&L of the day together (N)."""
         return self.net_pnl

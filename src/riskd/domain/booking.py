@@ -5,18 +5,21 @@ lots are reckoned beside it, by the configured matching method, so that the two 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, TypeVar
 
 import msgspec
 
-from riskd.domain.account import AccountState, Lot, MatchingMethod, Position
+from riskd.domain.account import AccountState, Execution, Lot, MatchingMethod, Position
 from riskd.domain.calendar import day_end, trading_day
 from riskd.domain.events import Fill
 from riskd.domain.instruments import Instrument, root_of_contract
+from riskd.domain.orders import Side
 
 ZERO: Final = Decimal(0)
+KEPT: Final = timedelta(hours=24)
+"""How long what a fill did is remembered, for rules that count within a window."""
 _replace: Final = msgspec.structs.replace
 _V = TypeVar("_V")
 
@@ -100,9 +103,14 @@ def book_fill(
     pnl = (fill.pnl if fill.pnl is not None else own) if matched.closed or fill.pnl is not None else ZERO
     state = _learn_commission(state, fill)
     charge = cost(fill, state.commission_rates)
-    position = _position(old, fill.contract, matched, seq=seq, at=when, net=pnl - charge)
+    execution = _execution(fill, old, matched, seq=seq, at=when, pnl=pnl, charge=charge)
+    position = _position(old, fill.contract, matched, execution, opening_charge=_opening(charge, execution))
     state = _replace(
-        state, positions=with_item(state.positions, fill.contract, position), last_fill_seq=seq, last_fill_at=when
+        state,
+        positions=with_item(state.positions, fill.contract, position),
+        executions=(*state.executions, execution),
+        last_fill_seq=seq,
+        last_fill_at=when,
     )
     if trading_day(when) < state.trading_day:
         return _book_late(state, fill)
@@ -120,15 +128,50 @@ def _flow(flow: Mapping[str, Decimal], contract: str, paid: Decimal) -> Mapping[
     return {**flow, contract: flow.get(contract, ZERO) - paid}
 
 
+def _execution(
+    fill: Fill, old: Position | None, matched: Matched, *, seq: int, at: datetime, pnl: Decimal, charge: Decimal
+) -> Execution:
+    opened = fill.quantity - matched.closed
+    ended = old is not None and (not matched.lots or (matched.closed > 0 and opened > 0))
+    carried = old.realized if old else ZERO
+    # A fill that flips pays its fees for both positions: each bears its share by contracts.
+    share = charge * matched.closed / fill.quantity if ended and opened else charge
+    return Execution(
+        trade_id=fill.trade_id,
+        contract=fill.contract,
+        side=fill.side,
+        at=at,
+        seq=seq,
+        opened=opened,
+        closed=matched.closed,
+        position_seq=old.opening_seq if old else seq,
+        realized=carried + pnl - share,
+        order_id=fill.order_id,
+        flat=ended,
+    )
+
+
+def _opening(charge: Decimal, execution: Execution) -> Decimal:
+    """Return the fees that a position newly opened by this fill starts with."""
+    return charge * execution.opened / (execution.opened + execution.closed)
+
+
 def _position(
-    old: Position | None, contract: str, matched: Matched, *, seq: int, at: datetime, net: Decimal
+    old: Position | None, contract: str, matched: Matched, execution: Execution, *, opening_charge: Decimal
 ) -> Position | None:
     quantity = sum(lot.quantity for lot in matched.lots)
     if quantity == 0:
         return None
     if old is None or (old.quantity > 0) != (quantity > 0):
-        return Position(contract=contract, quantity=quantity, lots=matched.lots, opening_seq=seq, opened_at=at)
-    return _replace(old, quantity=quantity, lots=matched.lots, realized=old.realized + net)
+        return Position(
+            contract=contract,
+            quantity=quantity,
+            lots=matched.lots,
+            opening_seq=execution.seq,
+            opened_at=execution.at,
+            realized=-opening_charge,
+        )
+    return _replace(old, quantity=quantity, lots=matched.lots, realized=execution.realized)
 
 
 def _book_late(state: AccountState, fill: Fill) -> AccountState:
@@ -167,14 +210,13 @@ def _void(state: AccountState, voided: Fill, instrument: Instrument, method: Mat
     before = _refold(state, state.fills.values(), voided.contract, instrument, method)
     after = _refold(state, fills.values(), voided.contract, instrument, method)
     gone = voided.pnl if voided.pnl is not None else before.own - after.own
-    old = state.positions.get(voided.contract)
-    matched = Matched(after.lots, ZERO, 0)
-    opened = old.opened_at if old else voided.at
-    position = _position(old, voided.contract, matched, seq=seq, at=opened, net=-gone)
+    net = gone - cost(voided, state.commission_rates)
+    position = _after_void(state, voided, after.lots, net=net, seq=seq)
     return _replace(
         state,
         fills=fills,
         earlier=state.earlier | {voided.trade_id},
+        executions=tuple(e for e in state.executions if e.trade_id != voided.trade_id),
         positions=with_item(state.positions, voided.contract, position),
         realized=state.realized - gone,
         realized_own=state.realized_own - (before.own - after.own),
@@ -182,6 +224,18 @@ def _void(state: AccountState, voided: Fill, instrument: Instrument, method: Mat
         flow=_flow(state.flow, voided.contract, -voided.signed * voided.price),
         last_fill_seq=seq,
     )
+
+
+def _after_void(state: AccountState, voided: Fill, lots: tuple[Lot, ...], *, net: Decimal, seq: int) -> Position | None:
+    quantity = sum(lot.quantity for lot in lots)
+    old = state.positions.get(voided.contract)
+    if quantity == 0:
+        return None
+    if old is None or (old.quantity > 0) != (quantity > 0):
+        return Position(
+            contract=voided.contract, quantity=quantity, lots=lots, opening_seq=seq, opened_at=lots[0].opened_at
+        )
+    return _replace(old, quantity=quantity, lots=lots, realized=old.realized - net)
 
 
 class _Refolded(msgspec.Struct, frozen=True):
@@ -217,10 +271,20 @@ def adopt(
     if missing == 0:
         return state
     old = state.positions.get(contract)
-    lot = Lot(quantity=missing, price=price, opened_at=at, seq=seq, trade_id=f"adopted-{seq}-{contract}")
+    stand_in = Fill(
+        account=state.account,
+        trade_id=f"adopted-{seq}-{contract}",
+        contract=contract,
+        side=Side.BUY if missing > 0 else Side.SELL,
+        quantity=abs(missing),
+        price=price,
+        at=at,
+    )
+    lot = Lot(quantity=missing, price=price, opened_at=at, seq=seq, trade_id=stand_in.trade_id)
     matched = match(old.lots if old else (), lot, "fifo")
     own = matched.points * instrument.point_value
-    position = _position(old, contract, matched, seq=seq, at=at, net=own)
+    execution = _execution(stand_in, old, matched, seq=seq, at=at, pnl=own, charge=ZERO)
+    position = _position(old, contract, matched, execution, opening_charge=ZERO)
     return _replace(
         state,
         positions=with_item(state.positions, contract, position),
@@ -238,6 +302,7 @@ def roll_day(state: AccountState, marks: Mapping[str, Decimal | None], at: datet
     day = trading_day(at)
     if day <= state.trading_day:
         return state
+    closed = state.base + state.realized - state.fees if state.base is not None else None
     carried_marks = {contract: mark for contract in state.positions if (mark := marks.get(contract)) is not None}
     flow: dict[str, Decimal] = {}
     for contract, position in state.positions.items():
@@ -256,7 +321,19 @@ def roll_day(state: AccountState, marks: Mapping[str, Decimal | None], at: datet
         carried=state.positions,
         carried_marks=carried_marks,
         reentries=0,
+        warned=frozenset(),
+        executions=tuple(e for e in state.executions if e.at > at - KEPT),
+        base=closed,
+        base_drift=None,
+        highest_close=_higher(state.highest_close, closed),
+        highest_equity=_higher(state.highest_equity, closed),
     )
+
+
+def _higher(old: Decimal | None, new: Decimal | None) -> Decimal | None:
+    if old is None or new is None:
+        return old if new is None else new
+    return max(old, new)
 
 
 def new_account(account: str, at: datetime, *, name: str = "") -> AccountState:

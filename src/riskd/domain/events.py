@@ -197,10 +197,12 @@ class LockoutReleased(Event, frozen=True, tag="released"):
 class DaemonStarted(Event, frozen=True, tag="started"):
     """riskd started with what it had written: nothing is reconciled, and no outcome is known of what was under way.
 
-    Shape: ``doubtful`` says that the end of the journal could not be trusted, as after a power cut.
+    Shape: ``doubtful`` says that the end of the journal could not be trusted, as after a power cut; ``last_at`` is
+    when the run before it was last heard of.
     """
 
     doubtful: bool = False
+    last_at: datetime | None = None
 
 
 class ClockTicked(Event, frozen=True, tag="tick"):

@@ -55,10 +55,19 @@ class RuleViolation(msgspec.Struct, frozen=True, kw_only=True):
     headline: str = ""
 
 
+class RuleWarning(msgspec.Struct, frozen=True):
+    """Something a rule wants people to hear before it happens; told once per key and TradingDay."""
+
+    key: str
+    message: str
+
+
 class EnforcementAction(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule wants done about a violation.
 
     Units: ``quantity`` positive contracts to close in all, None where that is not what is asked.
+    Shape: ``lockout_until`` ends a lockout (``lock``) or a cooldown. With ``confirm_orders`` the broker is asked for
+    its orders before anything is closed.
     """
 
     action_type: ActionType
@@ -70,3 +79,4 @@ class EnforcementAction(msgspec.Struct, frozen=True, kw_only=True):
     cancels: tuple[str, ...] = ()
     lock: bool = False
     lockout_until: datetime | None = None
+    confirm_orders: bool = False

@@ -122,7 +122,19 @@ def fold_snapshot(state: AccountState, event: SnapshotReported, context: Context
     )
     state, adopted = _positions(state, event.positions, context)
     recheck = 0 if event.asked_seq >= state.recheck_seq else state.recheck_seq
-    return Snapshot(_replace(state, reconciled=True, recheck_seq=recheck), void=False, adopted=adopted)
+    state = _with_base(state, event.balance)
+    state = _replace(state, reconciled=True, recheck_seq=recheck, snapshot_seq=event.asked_seq)
+    return Snapshot(state, void=False, adopted=adopted)
+
+
+def _with_base(state: AccountState, balance: Decimal | None) -> AccountState:
+    """Reckon the balance without today's trading; a new one (payout, reset, correction) must be shown twice."""
+    if balance is None:
+        return state
+    base = balance - state.realized + state.fees
+    if state.base is None or base == state.base_drift:
+        return _replace(state, base=base, base_drift=None)
+    return _replace(state, base_drift=None if base == state.base else base)
 
 
 def _working(state: AccountState, orders: Iterable[WorkingOrder], seq: int) -> Mapping[str, WorkingOrder]:

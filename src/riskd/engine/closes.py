@@ -108,6 +108,8 @@ def _attribute(before: AccountState, state: AccountState, fill: Fill) -> Account
     if foreign or bound_elsewhere:
         return state
     state = _with_close(state, _replace(close, filled=close.filled + fill.quantity))
+    executions = tuple(_replace(e, own=True) if e.trade_id == fill.trade_id else e for e in state.executions)
+    state = _replace(state, executions=executions)
     return _credit(state, close, min(fill.quantity, max(close.quantity - close.filled, 0)))
 
 

@@ -19,7 +19,9 @@ from riskd.domain.commands import Alert, AnyCommand, Severity
 from riskd.domain.events import (
     AccountArmed,
     AccountEvent,
+    AnyEvent,
     CloseRequested,
+    ConnectionChanged,
     DaemonStarted,
     Envelope,
     FeedSilent,
@@ -30,6 +32,7 @@ from riskd.domain.events import (
     SnapshotReported,
 )
 from riskd.domain.market import Quote
+from riskd.domain.money import show
 from riskd.domain.violations import RuleViolation
 from riskd.engine import risk_engine
 from riskd.engine.closes import progressed
@@ -37,7 +40,7 @@ from riskd.engine.deadlines import next_deadline
 from riskd.engine.enforcement_engine import AccountPass, EnforcementEngine
 from riskd.engine.exposure import projected
 from riskd.engine.invariants import InvariantBroken, broken
-from riskd.engine.reports import violation_alert
+from riskd.engine.reports import clock_text, violation_alert
 from riskd.engine.risk_engine import Finding, Verdict
 from riskd.engine.state_manager import Booked, StateManager
 from riskd.rules.contract import Compile, Rulebook
@@ -138,7 +141,9 @@ class Core:
                 manager.book_silence(event)
                 self._tell_silence(event, envelope, work)
             case DaemonStarted():
-                manager.restart()
+                manager.restart(event.last_at)
+            case ConnectionChanged():
+                manager.book_connection(event, envelope.at)
             case RulesApplied():
                 self._use_rules(event.account, event.spec)
                 self._account_event(event.account, envelope, work)
@@ -221,13 +226,25 @@ class Core:
     def _judge(self, account: str, rulebook: Rulebook, envelope: Envelope, work: _Work) -> None:
         manager, event = self.state_manager, envelope.event
         view = manager.view(account, envelope.at)
+        state, failed = self._facts_for_rules(view, rulebook, event)
+        view = view if state is view.account else view.of(state)
         verdict = risk_engine.judge(view, rulebook, event)
         asked = risk_engine.heard(rulebook, event, verdict.faults)
         state, verdict = risk_engine.with_episodes(view.account, verdict, seq=envelope.seq, at=envelope.at, heard=asked)
-        if state is view.account and self._idle(state, verdict, rulebook):
+        verdict = _replace(verdict, faults=(*failed, *verdict.faults)) if failed else verdict
+        state = self._warn(view if state is view.account else view.of(state), rulebook, envelope, work)
+        if state is manager.accounts[account] and self._idle(state, verdict, rulebook):
             return
-        enforced = [f for f in verdict.findings if risk_engine.acting(state, rulebook, f)]
+        enforced = [
+            f
+            for f in verdict.findings
+            if risk_engine.acting(state, rulebook, f) and not risk_engine.waits(state, f, envelope.at)
+        ]
         view = view.of(state)
+        if state.shadow:
+            manager.accounts[account] = state
+            self._tell_new(verdict, rulebook, view, envelope, work)
+            return
         one_pass = AccountPass(
             view,
             seq=envelope.seq,
@@ -243,6 +260,32 @@ class Core:
         manager.accounts[account] = one_pass.state
         work.commands.extend(one_pass.commands)
         self._tell_new(verdict, rulebook, view, envelope, work)
+
+    @staticmethod
+    def _facts_for_rules(
+        view: AccountView, rulebook: Rulebook, event: AnyEvent
+    ) -> tuple[AccountState, tuple[str, ...]]:
+        """Bring what rules remember, and the high-water mark of equity where one watches it, up to date."""
+        state = view.account
+        faults: tuple[str, ...] = ()
+        if not isinstance(event, QuoteReported):
+            state, faults = risk_engine.remembered(view, rulebook, event)
+        if any(entry.rule.watches_equity for entry in rulebook.entries):
+            equity = view.equity
+            if equity is not None and (state.highest_equity is None or equity > state.highest_equity):
+                state = _replace(state, highest_equity=equity)
+        return state, faults
+
+    @staticmethod
+    def _warn(view: AccountView, rulebook: Rulebook, envelope: Envelope, work: _Work) -> AccountState:
+        state = view.account
+        due = risk_engine.warnings(view, rulebook)
+        for entry, warning in due:
+            alert = _alert(state.account, envelope, "warning", Severity.WARNING, warning.message)
+            work.commands.append(_replace(alert, rule=entry.rule_id, reason=warning.message))
+        if not due:
+            return state
+        return _replace(state, warned=state.warned | {f"{e.rule_id}|{w.key}" for e, w in due})
 
     @staticmethod
     def _idle(state: AccountState, verdict: Verdict, rulebook: Rulebook) -> bool:
@@ -293,6 +336,8 @@ class Core:
     ) -> None:
         state = self.state_manager.accounts[account]
         view = self.state_manager.view(account, envelope.at)
+        if isinstance(envelope.event, SnapshotReported) and not booked.void:
+            self._tell_gap(account, before, envelope, work)
         if before.reconciled:
             for contract in booked.adopted:
                 text = (
@@ -307,6 +352,21 @@ class Core:
                 else "the broker has taken away the right to trade (canTrade is false): riskd watches but sends nothing"
             )
             work.commands.append(_alert(account, envelope, "can_trade", Severity.CRITICAL, text))
+
+    def _tell_gap(self, account: str, before: AccountState, envelope: Envelope, work: _Work) -> None:
+        """Tell what was traded while riskd or its connection was away, once it is back and reconciled."""
+        state = self.state_manager.accounts[account]
+        if state.gap_since is None or state.down:
+            return
+        seen = [f for trade, f in state.fills.items() if trade not in before.fills]
+        view = self.state_manager.view(account, envelope.at)
+        text = (
+            f"blind from {clock_text(state.gap_since)} to {clock_text(envelope.at)}: {len(seen)} "
+            f"trade{'' if len(seen) == 1 else 's'} seen afterwards, net P&L of the day {show(view.net_pnl)} USD"
+        )
+        self.state_manager.accounts[account] = _replace(state, gap_since=None)
+        severity = Severity.WARNING if seen else Severity.INFO
+        work.commands.append(_alert(account, envelope, "gap", severity, text))
 
     def _tell_silence(self, event: FeedSilent, envelope: Envelope, work: _Work) -> None:
         for account in self.state_manager.holders(event.contract):

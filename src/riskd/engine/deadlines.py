@@ -30,6 +30,7 @@ def _of_account(state: AccountState) -> Iterable[datetime]:
     for reported in state.reported.values():
         if reported.disagrees_since is not None:
             yield reported.disagrees_since + DISAGREEMENT
+    yield from (e.waits_until for e in state.episodes.values() if e.waits_until is not None)
     due = snapshot_due(state)
     if due is not None:
         yield due

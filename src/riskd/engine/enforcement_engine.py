@@ -205,12 +205,13 @@ class AccountPass:
             if action.action_type is not ActionType.SET_COOLDOWN:
                 continue
             until = action.lockout_until
-            known = next((c for c in self.state.no_new_risk if c.cause == action.rule_id), None)
+            cause = finding.episode_key.rstrip("|")
+            known = next((c for c in self.state.no_new_risk if c.cause == cause), None)
             if known is not None and (known.until is None or (until is not None and until <= known.until)):
                 continue
-            self._no_new_risk(action.rule_id, until, action.reason)
+            self._no_new_risk(cause, until, action.reason)
             self._commands.append(
-                StartCooldown(account=self.state.account, cause=action.rule_id, until=until, reason=action.reason)
+                StartCooldown(account=self.state.account, cause=cause, until=until, reason=action.reason)
             )
             self._engine.began(action)
 
@@ -497,6 +498,8 @@ def snapshot_due(state: AccountState) -> datetime | None:
     times: list[datetime] = []
     long_ago = day_start(state.trading_day)
     if state.recheck_seq or (state.flatten is not None and state.flatten.flat_seq is not None):
+        times.append(long_ago)
+    if any(e.waits_until is not None and state.snapshot_seq < e.seq for e in state.episodes.values()):
         times.append(long_ago)
     if any(retry.needs_snapshot for retry in state.retries.values()):
         times.append(long_ago)

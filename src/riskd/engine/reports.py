@@ -52,6 +52,11 @@ def until_text(until: datetime | None) -> str:
     return "released by an admin" if until is None else f"{until.astimezone(CHICAGO):%Y-%m-%d %H:%M} CT"
 
 
+def clock_text(at: datetime) -> str:
+    """Say a time of day in Chicago time."""
+    return f"{at.astimezone(CHICAGO):%H:%M:%S} CT"
+
+
 def enforcement_ended(
     enforcement: Enforcement, state: AccountState, view: AccountView, at: datetime
 ) -> EnforcementEnded:

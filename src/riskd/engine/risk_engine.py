@@ -1,7 +1,7 @@
 """Hear every rule, rank what they find, and tell a new violation from one that goes on."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -10,9 +10,11 @@ import msgspec
 from riskd.domain.account import AccountState, Episode
 from riskd.domain.account_view import AccountView
 from riskd.domain.events import AnyEvent, QuoteReported
-from riskd.domain.violations import EnforcementAction, RuleViolation
+from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarning
 from riskd.rules.contract import Mode, Rulebook, RuleEntry
 
+ORDERS_WITHIN: Final = timedelta(seconds=1)
+"""How long a rule that asks for the broker's orders first waits for them."""
 _replace: Final = msgspec.structs.replace
 
 
@@ -67,6 +69,33 @@ def _finding(entry: RuleEntry, violation: RuleViolation, view: AccountView) -> F
     return Finding(entry, violation, action)
 
 
+def remembered(view: AccountView, rulebook: Rulebook, event: AnyEvent | None) -> tuple[AccountState, tuple[str, ...]]:
+    """Return the account with what its rules remember brought up to date, and the rules that failed to."""
+    state = view.account
+    faults: list[str] = []
+    for entry in rulebook.entries:
+        memory = state.memories.get(entry.rule_id, {})
+        try:
+            renewed = entry.rule.remember(memory, event, view)
+        except Exception as error:  # noqa: BLE001 - a third party's rule may raise anything; its account fails closed
+            faults.append(f"{entry.rule_id}: {type(error).__name__}: {error}")
+            continue
+        if renewed != memory:
+            state = _replace(state, memories={**state.memories, entry.rule_id: renewed})
+    return state, tuple(faults)
+
+
+def warnings(view: AccountView, rulebook: Rulebook) -> tuple[tuple[RuleEntry, RuleWarning], ...]:
+    """Return the warnings of all rules that have not been told on this TradingDay."""
+    told = view.account.warned
+    return tuple(
+        (entry, warning)
+        for entry in rulebook.entries
+        for warning in entry.rule.warnings(view)
+        if f"{entry.rule_id}|{warning.key}" not in told
+    )
+
+
 def with_episodes(
     state: AccountState, verdict: Verdict, *, seq: int, at: datetime, heard: Iterable[str]
 ) -> tuple[AccountState, Verdict]:
@@ -88,8 +117,17 @@ def with_episodes(
     return state, _replace(verdict, findings=tuple(findings))
 
 
+def waits(state: AccountState, finding: Finding, at: datetime) -> bool:
+    """Tell whether a finding must wait for the broker's orders before anything is done about it."""
+    episode = state.episodes.get(finding.episode_key)
+    if episode is None or episode.waits_until is None:
+        return False
+    return at < episode.waits_until and state.snapshot_seq < episode.seq
+
+
 def _episode(finding: Finding, seq: int, at: datetime) -> Episode:
     return Episode(
+        waits_until=at + ORDERS_WITHIN if finding.action.confirm_orders else None,
         rule_id=finding.entry.rule_id,
         rule=finding.violation.rule_name,
         key=finding.violation.key,

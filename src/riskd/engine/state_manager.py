@@ -13,6 +13,7 @@ from riskd.domain.booking import new_account, roll_day
 from riskd.domain.events import (
     AccountReported,
     AnyEvent,
+    ConnectionChanged,
     Envelope,
     FeedSilent,
     Fill,
@@ -208,12 +209,23 @@ class StateManager:
         """Return the accounts whose P&L a price of this contract moves, ordered by id."""
         return sorted(name for name, state in self.accounts.items() if contract in state.positions)
 
-    def restart(self) -> None:
+    def book_connection(self, event: ConnectionChanged, at: datetime) -> None:
+        """Note for every account that a connection was lost or is back."""
+        for name, state in self.accounts.items():
+            down = {link: since for link, since in state.down.items() if link is not event.link}
+            if not event.up:
+                down[event.link] = state.down.get(event.link, at)
+            gap = state.gap_since if event.up else (state.gap_since or at)
+            self.accounts[name] = _replace(state, down=down, gap_since=gap)
+
+    def restart(self, last_at: datetime | None) -> None:
         """Forget what a new process cannot know: that anything is reconciled, and how outstanding requests ended."""
         for name, state in self.accounts.items():
             self.accounts[name] = _replace(
                 state,
                 reconciled=False,
+                down={},
+                gap_since=state.gap_since or last_at,
                 asked=None,
                 cancels={},
                 closes={contract: _unknown(close, state.seq) for contract, close in state.closes.items()},

@@ -4,7 +4,7 @@ A breach is a predicate on the account's state: it holds after a missed event, a
 read only; what a rule must remember is a fact in the account's state.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import IntEnum, StrEnum
@@ -15,7 +15,7 @@ import msgspec
 from riskd.domain.account import PnlSettings
 from riskd.domain.account_view import AccountView
 from riskd.domain.events import AnyEvent
-from riskd.domain.violations import EnforcementAction, RuleViolation
+from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarning
 
 
 class Category(IntEnum):
@@ -64,6 +64,22 @@ class RiskRulePlugin(Protocol):
         """Return what to do about a violation."""
         ...
 
+    def warnings(self, state: AccountView) -> Iterable[RuleWarning]:
+        """Return what people should hear before this rule has to act."""
+        ...
+
+    def remember(self, memory: Mapping[str, str], event: AnyEvent | None, state: AccountView) -> Mapping[str, str]:
+        """Return what to remember after an event of the account (never a quote): a pure fold, kept with the account.
+
+        Shape: found again in ``state.account.memories`` under the rule's id; persisted, and replayed like any fact.
+        """
+        ...
+
+    @property
+    def watches_equity(self) -> bool:
+        """Tell whether the account's highest equity must be kept up to date with every price."""
+        ...
+
     def next_deadline(self, state: AccountView) -> datetime | None:
         """Return when the verdict could change by time alone, None if it cannot."""
         ...
@@ -88,6 +104,19 @@ class RiskRule:
         """Return the one violation there can be."""
         found = self.evaluate(event, state)
         return () if found is None else (found,)
+
+    def warnings(self, state: AccountView) -> Iterable[RuleWarning]:
+        """Return nothing."""
+        return ()
+
+    def remember(self, memory: Mapping[str, str], event: AnyEvent | None, state: AccountView) -> Mapping[str, str]:
+        """Remember nothing new."""
+        return memory
+
+    @property
+    def watches_equity(self) -> bool:
+        """Tell that the highest equity does not matter here."""
+        return False
 
     def next_deadline(self, state: AccountView) -> datetime | None:
         """Return None: time alone changes nothing."""

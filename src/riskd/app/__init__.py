@@ -1,0 +1,1 @@
+"""Local commands and the entry points of the console scripts."""

@@ -1,0 +1,154 @@
+"""From a configuration file to a running daemon, and back to the shell with an exit code."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import typer
+from platformdirs import user_state_path
+
+from riskd.adapters.projectx.settings import ProjectXSettings
+from riskd.config.errors import ConfigErrors
+from riskd.config.loader import load_config
+from riskd.config.models import Config
+from riskd.config.specs import specs
+from riskd.daemon.instance import AlreadyRunning, SingleInstance
+from riskd.daemon.logs import start_logs
+from riskd.daemon.runtime import Runtime, RuntimeSettings
+from riskd.domain.commands import Severity
+from riskd.notifications.channels import Channel
+from riskd.notifications.service import NotificationConfig
+from riskd.rules.durations import parse_duration
+
+OK: Final = 0
+BAD_INPUT: Final = 2
+FAILED: Final = 1
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What `riskd-admin run` was asked for."""
+
+    config: Path
+    state_dir: Path | None
+    status_every: str | None
+    as_json: bool
+    ask: bool
+
+
+def run_daemon(asked: Run) -> int:
+    """Run the daemon until it is told to stop; return the exit code."""
+    try:
+        config = load_config(asked.config)
+        settings = runtime_settings(config, asked)
+    except ConfigErrors as errors:
+        return _refuse(*errors.lines())
+    except ValueError as error:
+        return _refuse(f"--status-every: {error}")
+    try:
+        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        with SingleInstance(settings.state_dir, now=_wall()):
+            return asyncio.run(_serve(config, settings, as_json=asked.as_json))
+    except AlreadyRunning as error:
+        return _refuse(str(error))
+    except OSError as error:
+        return _refuse(f"{settings.state_dir}: cannot be used: {error.strerror or error}; check paths.state")
+    except KeyboardInterrupt:
+        return OK
+
+
+def _refuse(*lines: str) -> int:
+    for line in lines:
+        sys.stderr.write(f"riskd-admin: {line}\n")
+    return BAD_INPUT
+
+
+def runtime_settings(config: Config, asked: Run) -> RuntimeSettings:
+    """Return what the daemon is made of.
+
+    Errors: ValueError for a duration that cannot be read.
+    """
+    broker = config.broker
+    if broker is None:
+        raise ValueError("the configuration names no broker")
+    state_dir = asked.state_dir or _state_dir(config, asked.config)
+    every = parse_duration(asked.status_every).total_seconds() if asked.status_every else None
+    return RuntimeSettings(
+        state_dir=state_dir,
+        rules=specs(config),
+        broker=ProjectXSettings(
+            rest_url=broker.rest_url,
+            user_hub_url=broker.user_hub_url,
+            market_hub_url=broker.market_hub_url,
+            username=broker.username,
+            api_key=broker.api_key.get_secret_value(),
+            accounts=tuple(account.id for account in config.accounts),
+        ),
+        notifications=NotificationConfig(channels=_channels(config), outbox=state_dir / "outbox"),
+        arming=config.arming,
+        confirm=_ask if asked.ask else None,
+        status_every_s=every,
+    )
+
+
+def _state_dir(config: Config, file: Path) -> Path:
+    if config.paths.state is not None:
+        return file.parent / config.paths.state
+    return user_state_path("riskd", appauthor=False)
+
+
+def _channels(config: Config) -> tuple[Channel, ...]:
+    return tuple(
+        Channel(
+            name=channel.name,
+            url=channel.url.get_secret_value(),
+            severity=Severity(channel.severity),
+            accounts=channel.accounts or (),
+        )
+        for channel in config.notifications.channels
+    )
+
+
+def _ask(account: str, consequences: Sequence[str]) -> bool:
+    typer.echo(f"\nAccount {account} has never been armed here. Arming it now would:")
+    for consequence in consequences or ("change nothing: no limit is broken at the moment.",):
+        typer.echo(f"  - {consequence}")
+    return typer.confirm("Enforce from now on? Otherwise riskd only watches and tells (shadow mode)")
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _serve(config: Config, settings: RuntimeSettings, *, as_json: bool) -> int:
+    logs = start_logs(now=_wall, stream=sys.stdout, plain=not as_json, secrets=_secrets(config))
+    try:
+        runtime = Runtime(settings, logs.logger)
+        stopped = asyncio.Event()
+        _on_signals(stopped.set)
+        try:
+            await runtime.start()
+            await stopped.wait()
+        finally:
+            await runtime.stop()
+    finally:
+        logs.close()
+    return OK
+
+
+def _secrets(config: Config) -> list[str]:
+    found = [channel.url.get_secret_value() for channel in config.notifications.channels]
+    return [*found, config.broker.api_key.get_secret_value()] if config.broker else found
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Windows loops know no handlers; there Ctrl+C ends asyncio.run with KeyboardInterrupt.
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop)

@@ -1,0 +1,320 @@
+"""The daemon: wires the core to the world and keeps it running.
+
+One call stack from a frame on the socket to the bytes of a close: the adapter publishes, the bus hands the event to
+``_handle``, the core steps, the journal line is written, the requests go out. Everything else waits its turn.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Final, Literal
+
+from structlog.typing import FilteringBoundLogger
+
+from riskd.adapters.projectx.sdk_adapter import ProjectXBroker
+from riskd.adapters.projectx.settings import ProjectXSettings
+from riskd.daemon.arming import SelfTestFailed, preview, self_test
+from riskd.daemon.clock import BrokerClock
+from riskd.daemon.execution import Executor, Stopwatch
+from riskd.daemon.recorder import Recorder
+from riskd.daemon.restoring import restored
+from riskd.daemon.status import status
+from riskd.daemon.timer import Alarm, WatchedClock
+from riskd.domain.account import AccountState
+from riskd.domain.commands import Alert, RequestSnapshot, Severity
+from riskd.domain.events import (
+    AccountArmed,
+    AnyEvent,
+    ClockTicked,
+    CloseRequested,
+    DaemonStarted,
+    Envelope,
+    LockoutReleased,
+    RulesApplied,
+)
+from riskd.engine.core import Core, Step
+from riskd.engine.enforcement_engine import EnforcementEngine
+from riskd.engine.event_bus import EventBus
+from riskd.notifications.service import NotificationConfig, NotificationService
+from riskd.ports import Clock
+from riskd.rules.registry import compile_rulebook
+from riskd.storage.journal import ChainBreak, FileJournal, read_journal
+from riskd.storage.state_store import JsonStateStore
+
+_OVERFLOW_READS: Final = timedelta(minutes=5)
+Arming = Literal["shadow", "enforce"]
+Confirm = Callable[[str, Sequence[str]], bool]
+"""Asks a person whether to arm an account, given what arming would do now."""
+
+Listener = Callable[[Envelope, Step], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeSettings:
+    """What one run of the daemon is made of.
+
+    Shape: ``rules`` maps account id to the canonical text of its rules. ``confirm`` is None where nobody can be asked.
+    Units: ``status_every_s`` real seconds between status lines in the log, None for none.
+    """
+
+    state_dir: Path
+    rules: Mapping[str, str]
+    broker: ProjectXSettings
+    notifications: NotificationConfig
+    arming: Arming = "shadow"
+    confirm: Confirm | None = field(default=None)
+    status_every_s: float | None = None
+
+
+class Runtime:
+    """One daemon over one state directory and one login."""
+
+    def __init__(self, settings: RuntimeSettings, log: FilteringBoundLogger) -> None:
+        """Open the files and bring the accounts back; nothing is connected yet.
+
+        Errors: OSError when the state directory cannot be used.
+        """
+        self._settings = settings
+        self.log = log
+        self.ready = asyncio.Event()
+        self._received_ns = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._listeners: list[Listener] = []
+        self._journal = FileJournal(settings.state_dir / "journal", on_trouble=self._storage_trouble)
+        self._store = JsonStateStore(
+            settings.state_dir, journal_head=lambda: self._journal.head, on_trouble=self._storage_trouble
+        )
+        self._broker_clock = BrokerClock(not_before=self._journal.last_at)
+        self.clock: Clock = WatchedClock(self._broker_clock, self._clock_set)
+        self._begun = False
+        self._held: list[tuple[AnyEvent, datetime | None]] = []
+        self.enforcement_engine = EnforcementEngine(self._publish_request)
+        self.core = Core(compile_rulebook, self.enforcement_engine)
+        self.state_manager = self.core.state_manager
+        doubtful = self._restore()
+        self.event_bus = EventBus(
+            self._handle,
+            now=self.clock.now,
+            on_overflow=self._overflow,
+            last_seq=self._journal.last_seq,
+            last_at=self._journal.last_at,
+        )
+        self.notifier = NotificationService(
+            config=settings.notifications, now=self.clock.now, journal_head=lambda: self._journal.head
+        )
+        self._stopwatch = Stopwatch()
+        self._broker: ProjectXBroker | None = None
+        self._executor = Executor(lambda: self._broker, self.notifier, log, self._stopwatch)
+        self._recorder = Recorder(
+            self._journal, self._store, self.state_manager.accounts, on_trouble=self._storage_trouble
+        )
+        self._alarm = Alarm(self.clock, self._ring)
+        self._doubtful = doubtful
+
+    # --- start and stop ----------------------------------------------------------------------------------------
+
+    def _restore(self) -> bool:
+        """Bring the accounts back; tell whether what was on disk leaves doubts."""
+        saved = self._store.load()
+        problems = list(self._store.problems)
+        after = min((seq for _, seq in saved.values()), default=0) if not problems else 0
+        breaks: list[ChainBreak] = []
+        tail = tuple(read_journal(self._settings.state_dir / "journal", after_seq=after, breaks=breaks))
+        self.core.restore(restored(saved, tail, compile_rulebook))
+        ahead = any(seq > self._journal.last_seq for _, seq in saved.values())
+        for problem in (*problems, *map(str, breaks), self._journal.doubtful_tail or ""):
+            if problem:
+                self.log.error("state on disk", text=str(problem))
+        return bool(problems or breaks or self._journal.doubtful_tail or ahead)
+
+    async def start(self) -> None:
+        """Begin: apply the rules, connect, reconcile, self-test, arm; returns once connecting is under way."""
+        self.notifier.start()
+        self._broker = ProjectXBroker(
+            self._settings.broker,
+            publish=self.publish,
+            clock=self.clock,
+            last_seq=lambda: self.event_bus.last_seq,
+            log=self.log,
+        )
+        self._tasks.append(asyncio.create_task(self._recorder.run()))
+        self._tasks.append(asyncio.create_task(self._bring_up(self._broker)))
+        if self._settings.status_every_s is not None:
+            self._tasks.append(asyncio.create_task(self._report_status(self._settings.status_every_s)))
+
+    async def _bring_up(self, broker: ProjectXBroker) -> None:
+        started = perf_counter_ns()
+        await broker.connect()
+        for account in self._settings.rules:
+            await self._arm(account)
+        took_ms = (perf_counter_ns() - started) // 1_000_000
+        self.log.info("ready", accounts=sorted(self._settings.rules), took_ms=took_ms)
+        self.ready.set()
+
+    async def stop(self) -> None:
+        """Let go of the broker, write everything down, and stop."""
+        self._alarm.stop()
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        if self._broker is not None:
+            broker, self._broker = self._broker, None
+            await broker.close()
+        self.abandon()
+        self.log.info("stopped")
+
+    def abandon(self) -> None:
+        """Write down and close what is open on disk."""
+        self._alarm.stop()
+        self._recorder.close()
+        self.notifier.close()
+
+    # --- arming ------------------------------------------------------------------------------------------------
+
+    async def _arm(self, account: str) -> None:
+        try:
+            self_test(self.core, account, compile_rulebook, self.clock.now())
+        except SelfTestFailed as error:
+            self.log.error("not armed", account=account, text=str(error))  # noqa: TRY400 - the sentence says it all
+            self._tell(account, "not_armed", str(error))
+            return
+        state = self.state_manager.accounts[account]
+        if state.armed and not state.shadow:
+            self.log.info("armed", account=account, mode="enforce", resumed=True)
+            return
+        shadow = not await self._may_enforce(account)
+        self.publish(AccountArmed(account=account, shadow=shadow))
+        self.log.warning(
+            "armed",
+            account=account,
+            mode="shadow" if shadow else "enforce",
+            resumed=False,
+            text='shadow mode: riskd watches and tells but does nothing; set "arming": "enforce" to have it act'
+            if shadow
+            else "riskd enforces from now on",
+        )
+
+    async def _may_enforce(self, account: str) -> bool:
+        if self._settings.confirm is None:
+            return self._settings.arming == "enforce"
+        consequences = preview(self.core, account, compile_rulebook, self.clock.now())
+        # A person takes minutes to answer, and the connections must be kept alive meanwhile.
+        return await asyncio.to_thread(self._settings.confirm, account, consequences)
+
+    # --- the way of an event -----------------------------------------------------------------------------------
+
+    def publish(self, event: AnyEvent, *, broker_at: datetime | None = None) -> None:
+        """Put an event into the queue and, unless one is being handled, handle it with all it causes."""
+        if not self._begun:
+            self._held.append((event, broker_at))
+            self._begin_when_time_is_known()
+            return
+        self._received_ns = perf_counter_ns()
+        self.event_bus.publish(event, broker_at=broker_at)
+
+    def _begin_when_time_is_known(self) -> None:
+        """Process the first envelope only once the broker has said what time it is.
+
+        A machine whose clock runs hours ahead would otherwise set riskd's time there, and it never runs backwards.
+        """
+        if self._begun or not self._broker_clock.known:
+            return
+        self._begun = True
+        self.publish(DaemonStarted(doubtful=self._doubtful, last_at=self._journal.last_at))
+        for account, spec in self._settings.rules.items():
+            state = self.state_manager.accounts.get(account)
+            if state is None or state.rules != spec:
+                self.publish(RulesApplied(account=account, spec=spec))
+        held, self._held = self._held, []
+        for event, broker_at in held:
+            self.publish(event, broker_at=broker_at)
+
+    def _publish_request(self, event: CloseRequested) -> None:
+        self.publish(event)
+
+    def _handle(self, envelope: Envelope) -> None:
+        received_ns = self._received_ns
+        try:
+            step = self.core.step(envelope)
+        except Exception as error:  # noqa: BLE001 - a bug must not stop the daemon; it is told, and the account is named
+            self._bug(envelope, error)
+            return
+        self._recorder.commit(envelope, step)
+        if step.commands:
+            self._executor.carry_out(envelope.seq, received_ns, step.commands)
+        if step.changed:
+            self._recorder.note(step.changed)
+        self._alarm.set(self.core.next_deadline())
+        for listener in self._listeners:
+            listener(envelope, step)
+
+    def listen(self, listener: Listener) -> None:
+        """Call ``listener`` after every step, when all that it commanded has been carried out."""
+        self._listeners.append(listener)
+
+    def _bug(self, envelope: Envelope, error: Exception) -> None:
+        text = (
+            f"riskd failed on event {envelope.seq} ({type(envelope.event).__name__}): {type(error).__name__}: {error}"
+        )
+        self.log.critical("bug", seq=envelope.seq, text=text, exc_info=error)
+        self._tell(str(getattr(envelope.event, "account", "")), "bug", text)
+
+    def _overflow(self, event: AnyEvent) -> None:
+        text = f"the queue is full: a {type(event).__name__} was not taken; the accounts are read anew"
+        self._tell(str(getattr(event, "account", "")), "overflow", text)
+        self.log.critical("overflow", text=text)
+        if self._broker is not None:
+            for account in self._settings.rules:
+                self._broker.request_snapshot(
+                    RequestSnapshot(account=account, request_id="overflow", since=self.clock.now() - _OVERFLOW_READS)
+                )
+
+    def _ring(self) -> None:
+        self.publish(ClockTicked())
+
+    def _clock_set(self) -> None:
+        """Judge everything by the new time at once; the alarm is set anew with it."""
+        if self._begun:
+            self.publish(ClockTicked())
+            self._alarm.renew()
+
+    def _storage_trouble(self, text: str) -> None:
+        self.log.critical("storage", text=text)
+
+    def _tell(self, account: str, kind: str, text: str) -> None:
+        self.notifier.notify(
+            Alert(
+                account=account,
+                seq=self.event_bus.last_seq,
+                at=self.clock.now(),
+                kind=kind,
+                severity=Severity.CRITICAL,
+                text=text,
+            )
+        )
+
+    # --- ReadModel and Control ---------------------------------------------------------------------------------
+
+    def accounts(self) -> Sequence[AccountState]:
+        """Return the accounts as they are now, ordered by id."""
+        return [self.state_manager.accounts[account] for account in sorted(self.state_manager.accounts)]
+
+    def close_position(self, account: str, contract: str, reason: str) -> None:
+        """Ask for one position to be closed."""
+        self.enforcement_engine.close_position(account, contract, reason)
+
+    def release(self, account: str, by: str) -> None:
+        """Ask for a lockout to be released that only an admin can release."""
+        self.publish(LockoutReleased(account=account, by=by))
+
+    async def _report_status(self, every_s: float) -> None:
+        while True:
+            await asyncio.sleep(every_s)
+            for account in sorted(self._settings.rules):
+                self.log.info("status", **status(self.core, account, self.clock.now()))

@@ -85,7 +85,7 @@ async def _listen(gateway: SimulatedGateway, client: Any, account_id: int) -> tu
     return hub, heard
 
 
-async def test_it_logs_in_and_finds_accounts_contracts_and_bars(gateway: SimulatedGateway, client: Any) -> None:
+async def test_it_logs_in_and_finds_accounts_contracts_and_bars(client: Any) -> None:
     """Everything a client reads before it trades comes in the shapes it expects."""
     now = datetime.now(UTC)
 
@@ -133,7 +133,7 @@ async def test_it_trades_every_kind_of_order(gateway: SimulatedGateway, client: 
     assert await positions.search_open(_PRACTICE) == []
     trades = await client.trades.search(_PRACTICE, start_timestamp=datetime.now(UTC) - timedelta(minutes=5))
     earned = [each.profit_and_loss for each in trades]
-    assert earned == [Decimal("-1"), Decimal("-1"), Decimal("99.5"), None]
+    assert earned == [Decimal(-1), Decimal(-1), Decimal("99.5"), None]
 
 
 async def test_it_closes_a_position_in_part_and_in_whole(gateway: SimulatedGateway, client: Any) -> None:

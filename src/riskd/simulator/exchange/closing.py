@@ -30,6 +30,7 @@ def due_closes(books: Books, at: datetime) -> list[Event]:
         _, order_id, part = heapq.heappop(books.deferred)
         order = books.orders[order_id]
         if order.working:
+            order = books.write_order(msgspec.structs.replace(order, fills_at=None))
             events += _fill(books, order, part, at)
     return events
 

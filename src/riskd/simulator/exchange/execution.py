@@ -47,7 +47,7 @@ def match(books: Books, change: PriceUpdate, at: datetime) -> list[Event]:
     contract = books.contract(change.contract_id)
     for order_id in tuple(resting):
         order = books.orders[order_id]
-        if order.working and (order.fills_at is None or order.fills_at <= at):
+        if order.working and order.fills_at is None:
             verdict = judge(order, change, books.market, contract)
             if verdict.order is not order:
                 order = msgspec.structs.replace(verdict.order, updated_at=at)

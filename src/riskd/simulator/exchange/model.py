@@ -113,7 +113,10 @@ class Bracket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """One order; what the wire shows of it, and what the exchange needs to work it."""
+    """One order; what the wire shows of it, and what the exchange needs to work it.
+
+    An order with `fills_at` is left alone by prices until then.
+    """
 
     id: int
     account_id: int

@@ -327,10 +327,9 @@ def test_time_stamps_of_every_precision_are_read(text: str, microsecond: int) ->
     assert datetime(2026, 11, 20, 15, 5, 0, microsecond, tzinfo=UTC) == normalizer.moment(text)
 
 
-def quote(*arguments: object) -> object:
-    """Return the event of a quote."""
-    said = normalizer.read_quote(wire(*arguments), ARRIVED)
-    return said.event if isinstance(said, Stamped) else said
+def quote(*arguments: object) -> QuoteReported | Malformed:
+    """Return what a quote says."""
+    return normalizer.read_quote(wire(*arguments), ARRIVED)
 
 
 def test_a_quote_carries_only_what_changed() -> None:
@@ -354,9 +353,11 @@ def test_a_quote_without_its_own_time_is_dated_by_its_arrival() -> None:
     assert (ARRIVED - timedelta(milliseconds=500), ARRIVED) == (updated.at, bare.at)
 
 
-def test_a_quote_of_volume_alone_says_nothing() -> None:
-    """Without a price there is nothing to judge."""
-    assert quote("CON.F.US.MNQ.Z26", {"volume": 5, "timestamp": "2026-11-20T15:05:00Z"}) is None
+def test_a_quote_of_volume_alone_has_no_price() -> None:
+    """It shows that the feed lives, and there is nothing in it to judge."""
+    stamp = datetime(2026, 11, 20, 15, 5, tzinfo=UTC)
+    expected = QuoteReported(contract="CON.F.US.MNQ.Z26", at=stamp)
+    assert quote("CON.F.US.MNQ.Z26", {"volume": 5, "timestamp": "2026-11-20T15:05:00Z"}) == expected
 
 
 @pytest.mark.parametrize(
@@ -372,9 +373,8 @@ def test_prices_keep_every_digit_of_the_wire() -> None:
     said = normalizer.read_quote(
         b'["CON.F.US.ZT.Z26",{"lastPrice":103.91796875,"bestBid":0.1,"bestAsk":2192.200000000}]', ARRIVED
     )
-    assert isinstance(said, Stamped)
-    assert isinstance(said.event, QuoteReported)
-    assert (str(said.event.last), str(said.event.bid), str(said.event.ask)) == ("103.91796875", "0.1", "2192.200000000")
+    assert isinstance(said, QuoteReported)
+    assert (str(said.last), str(said.bid), str(said.ask)) == ("103.91796875", "0.1", "2192.200000000")
 
 
 def test_a_batch_of_prints_keeps_its_extremes_and_its_latest() -> None:
@@ -385,19 +385,19 @@ def test_a_batch_of_prints_keeps_its_extremes_and_its_latest() -> None:
         {"price": 11.25, "timestamp": "2026-11-20T15:05:00.4Z"},
     ]
     said = normalizer.read_tape(wire("CON.F.US.MNQ.Z26", prints), ARRIVED)
-    assert isinstance(said, Stamped)
-    assert isinstance(said.event, QuoteReported)
+    assert isinstance(said, QuoteReported)
     assert (Decimal("9.75"), Decimal("9.75"), Decimal("11.25")) == (
-        said.event.last,
-        said.event.low_last,
-        said.event.high_last,
+        said.last,
+        said.low_last,
+        said.high_last,
     )
 
 
 @pytest.mark.parametrize("data", [[], None, [{"volume": 3}]])
-def test_a_batch_without_prices_says_nothing(data: object) -> None:
+def test_a_batch_without_prices_has_no_price(data: object) -> None:
     """An empty batch of prints is no price."""
-    assert normalizer.read_tape(wire("CON.F.US.MNQ.Z26", data), ARRIVED) is None
+    expected = QuoteReported(contract="CON.F.US.MNQ.Z26", at=ARRIVED)
+    assert normalizer.read_tape(wire("CON.F.US.MNQ.Z26", data), ARRIVED) == expected
 
 
 def test_a_contract_record_that_contradicts_the_table_is_quarantined() -> None:

@@ -1,0 +1,78 @@
+from datetime import UTC, datetime, timedelta
+
+from riskd.adapters.projectx.feed import RESUBSCRIBE_EVERY_S, Feed, Silence
+
+START = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+QUIET = Silence((), ())
+
+
+def after(seconds: float) -> tuple[datetime, float]:
+    """Return riskd's time and the loop's, so many seconds after the start."""
+    return START + timedelta(seconds=seconds), 1000.0 + seconds
+
+
+def feed_of(*contracts: str) -> Feed:
+    """Return a feed that watches contracts since the start."""
+    feed = Feed(10.0)
+    for contract in contracts:
+        feed.watch(contract, *after(0))
+    return feed
+
+
+def test_silence_is_reported_once_at_the_limit() -> None:
+    """At ten seconds exactly a contract is silent, before that it is not, and once is enough."""
+    feed = feed_of("MNQ", "ES")
+    feed.heard("ES", *after(5))
+    assert feed.look(*after(9.9)) == QUIET
+    assert feed.look(*after(10)) == Silence(("MNQ",), ("MNQ",))
+    assert feed.look(*after(11)) == QUIET
+    assert feed.look(*after(15)) == Silence(("ES",), ("ES",))
+
+
+def test_a_silent_contract_is_asked_for_again_every_half_minute() -> None:
+    """A subscription that does not help at once is repeated, without reporting the silence again."""
+    feed = feed_of("MNQ")
+    feed.look(*after(10))
+    assert feed.look(*after(10 + RESUBSCRIBE_EVERY_S - 1)) == QUIET
+    assert feed.look(*after(10 + RESUBSCRIBE_EVERY_S)) == Silence((), ("MNQ",))
+
+
+def test_a_price_ends_the_silence_and_the_next_one_is_reported_again() -> None:
+    """Only the price that ends a silence says so."""
+    feed = feed_of("MNQ")
+    feed.look(*after(10))
+    assert feed.heard("MNQ", *after(12))
+    assert not feed.heard("MNQ", *after(13))
+    assert feed.look(*after(23)) == Silence(("MNQ",), ("MNQ",))
+
+
+def test_a_closed_market_or_a_lost_hub_is_no_silence() -> None:
+    """After an excuse the ten seconds begin anew."""
+    feed = feed_of("MNQ")
+    feed.excuse(*after(3600))
+    assert feed.look(*after(3605)) == QUIET
+    assert feed.look(*after(3610)) == Silence(("MNQ",), ("MNQ",))
+
+
+def test_a_leap_of_simulated_time_is_no_silence() -> None:
+    """An hour that passes in a moment does not make a feed silent, nor does a moment that real time waits."""
+    feed = feed_of("MNQ")
+    assert feed.look(START + timedelta(hours=1), 1000.1) == QUIET
+    assert feed.look(START + timedelta(seconds=1), 2000.0) == QUIET
+
+
+def test_contracts_are_watched_once_and_let_go() -> None:
+    """A contract that nobody holds any more is not missed."""
+    feed = feed_of("MNQ", "ES")
+    assert not feed.watch("MNQ", *after(1))
+    assert feed.watched() == ("MNQ", "ES")
+    assert feed.unwatch("MNQ")
+    assert not feed.unwatch("MNQ")
+    assert feed.look(*after(10)) == Silence(("ES",), ("ES",))
+
+
+def test_a_price_of_a_contract_that_nobody_watches_is_no_news() -> None:
+    """An unexpected quote changes nothing."""
+    feed = feed_of()
+    assert not feed.heard("MNQ", *after(1))
+    assert feed.watched() == ()

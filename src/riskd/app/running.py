@@ -133,12 +133,13 @@ async def _serve(config: Config, settings: RuntimeSettings, *, as_json: bool) ->
         _on_signals(stopped.set)
         try:
             await runtime.start()
-            await stopped.wait()
+            waits = [asyncio.ensure_future(event.wait()) for event in (stopped, runtime.failed)]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await runtime.stop()
     finally:
         logs.close()
-    return OK
+    return FAILED if runtime.failed.is_set() else OK
 
 
 def _secrets(config: Config) -> list[str]:

@@ -31,7 +31,7 @@ _LEVELS: Final = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.C
 
 
 class Stopwatch:
-    """Remembers when each breach came in and when its first request went out.
+    """Remembers, per enforcement, when the message came in that led to its first request, and when that went out.
 
     Units: milliseconds as Decimal with three places.
     """
@@ -41,17 +41,17 @@ class Stopwatch:
         self._breached: dict[int, int] = {}
         self._sent: dict[int, int] = {}
 
-    def breached(self, seq: int, received_ns: int) -> None:
-        """Note when the message came in that led to commands."""
-        self._breached[seq] = received_ns
+    def breached(self, enforcement: int, received_ns: int) -> None:
+        """Note when the message came in that led to an action."""
+        self._breached.setdefault(enforcement, received_ns)
 
-    def sent(self, seq: int) -> None:
-        """Note that the first request of this step is out."""
-        self._sent.setdefault(seq, perf_counter_ns())
+    def sent(self, enforcement: int) -> None:
+        """Note that a request is out; only the first counts."""
+        self._sent.setdefault(enforcement, perf_counter_ns())
 
-    def ended(self, seq: int) -> tuple[Decimal | None, Decimal | None]:
+    def ended(self, enforcement: int) -> tuple[Decimal | None, Decimal | None]:
         """Return how long it took from the breach to the first request, and to now; None where it is not known."""
-        breached, sent = self._breached.pop(seq, None), self._sent.pop(seq, None)
+        breached, sent = self._breached.pop(enforcement, None), self._sent.pop(enforcement, None)
         if breached is None:
             return None, None
         done = _ms(perf_counter_ns() - breached)
@@ -81,9 +81,9 @@ class Executor:
         for command in commands:
             match command:
                 case ClosePosition() | CancelOrder() | ResizeOrder() if broker is not None:
-                    self._stopwatch.breached(seq, received_ns)
+                    self._stopwatch.breached(command.enforcement, received_ns)
                     broker.execute(command)
-                    self._stopwatch.sent(seq)
+                    self._stopwatch.sent(command.enforcement)
                 case RequestSnapshot() if broker is not None:
                     broker.request_snapshot(command)
                     continue
@@ -169,6 +169,6 @@ class Executor:
             targets=[{"symbol": t.symbol, "closed": t.closed, "left": t.left} for t in ended.targets],
             breach_to_sent_ms=sent_ms,
             breach_to_done_ms=done_ms,
-            breached_at=ended.at,
+            breached_at=ended.breached_at,
             text=ended.text,
         )

@@ -81,6 +81,8 @@ class Runtime:
         self._settings = settings
         self.log = log
         self.ready = asyncio.Event()
+        self.failed = asyncio.Event()
+        self.failure = ""
         self._received_ns = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Listener] = []
@@ -142,7 +144,9 @@ class Runtime:
             log=self.log,
         )
         self._tasks.append(asyncio.create_task(self._recorder.run()))
-        self._tasks.append(asyncio.create_task(self._bring_up(self._broker)))
+        bringing_up = asyncio.create_task(self._bring_up(self._broker))
+        bringing_up.add_done_callback(self._brought_up)
+        self._tasks.append(bringing_up)
         if self._settings.status_every_s is not None:
             self._tasks.append(asyncio.create_task(self._report_status(self._settings.status_every_s)))
 
@@ -154,6 +158,14 @@ class Runtime:
         took_ms = (perf_counter_ns() - started) // 1_000_000
         self.log.info("ready", accounts=sorted(self._settings.rules), took_ms=took_ms)
         self.ready.set()
+
+    def _brought_up(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.failure = f"riskd could not be brought up: {type(error).__name__}: {error}"
+            self.log.critical("bug", text=self.failure, exc_info=error)
+            self._tell("", "bug", self.failure)
+            self.failed.set()
 
     async def stop(self) -> None:
         """Let go of the broker, write everything down, and stop."""

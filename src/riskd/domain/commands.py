@@ -52,6 +52,7 @@ class ClosePosition(Command, frozen=True, tag="close"):
     left: int
     rule: str
     reason: str
+    enforcement: int = 0
 
 
 class CancelOrder(Command, frozen=True, tag="cancel"):
@@ -63,6 +64,7 @@ class CancelOrder(Command, frozen=True, tag="cancel"):
     contract: str
     rule: str
     reason: str
+    enforcement: int = 0
 
 
 class ResizeOrder(Command, frozen=True, tag="resize"):
@@ -75,6 +77,7 @@ class ResizeOrder(Command, frozen=True, tag="resize"):
     size: int
     rule: str
     reason: str
+    enforcement: int = 0
 
 
 class RequestSnapshot(Command, frozen=True, tag="snapshot"):
@@ -126,12 +129,14 @@ class ClosedTarget(msgspec.Struct, frozen=True):
 class EnforcementEnded(Command, frozen=True, tag="enforced"):
     """A breach has been dealt with: its targets are reached.
 
-    Shape: ``enforcement_id`` is the seq of the envelope that breached; ``text`` the line for the log.
+    Shape: ``enforcement_id`` is the seq of the envelope that breached, at ``breached_at``; ``text`` the line for the
+    log.
     """
 
     account: str
     enforcement_id: int
     at: datetime
+    breached_at: datetime
     rule: str
     action: str
     targets: tuple[ClosedTarget, ...]

@@ -348,6 +348,7 @@ class AccountPass:
                 left=left,
                 rule=want.rule,
                 reason=want.reason,
+                enforcement=enforcement,
             )
         )
 
@@ -393,15 +394,8 @@ class AccountPass:
             command_id=command_id, order_id=order.order_id, sent_at=self.at, seq=self._seq, size=wanted.size
         )
         self.state = _replace(self.state, cancels={**self.state.cancels, order.order_id: cancel})
-        common = {
-            "account": state.account,
-            "command_id": command_id,
-            "order_id": order.order_id,
-            "contract": order.contract,
-            "rule": wanted.rule,
-            "reason": wanted.reason,
-        }
-        self._commands.append(CancelOrder(**common) if wanted.size is None else ResizeOrder(**common, size=wanted.size))
+        enforcement = next(e.enforcement_id for e in self.state.enforcements if e.rule == wanted.rule)
+        self._commands.append(_cancel_command(state.account, command_id, enforcement, wanted))
 
     def _next_id(self) -> str:
         self._requests += 1
@@ -485,6 +479,21 @@ class AccountPass:
                 action=action,
             )
         )
+
+
+def _cancel_command(account: str, command_id: str, enforcement: int, wanted: WantedCancel) -> CancelOrder | ResizeOrder:
+    cancel = CancelOrder(
+        account=account,
+        command_id=command_id,
+        order_id=wanted.order.order_id,
+        contract=wanted.order.contract,
+        rule=wanted.rule,
+        reason=wanted.reason,
+        enforcement=enforcement,
+    )
+    if wanted.size is None:
+        return cancel
+    return ResizeOrder(**msgspec.structs.asdict(cancel), size=wanted.size)
 
 
 def read_since(state: AccountState) -> datetime:

@@ -71,6 +71,7 @@ def enforcement_ended(
         account=state.account,
         enforcement_id=enforcement.enforcement_id,
         at=at,
+        breached_at=enforcement.started_at,
         rule=enforcement.rule,
         action=enforcement.action,
         targets=targets,

@@ -86,7 +86,7 @@ def _read(path: Path, reader: "csv.DictReader[str]", product: Product, instrumen
     for line in _lines(path, reader, time_column, instrument):
         _check_product(path, line, product)
         try:
-            found = convert(line, product)
+            found = tuple(convert(line, product))
         except (InvalidOperation, ValueError, KeyError, TypeError):
             raise PriceFileError(f"{path}, line {line.number}: a price or size is not a number") from None
         for tick in found:

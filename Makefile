@@ -18,7 +18,7 @@ TRIALS ?= 2000
 # Two workers, by file: a file's tests share a gateway and the machine may have two cores only.
 PYTEST_ARGS ?= -n 2 --dist loadfile -q
 
-.PHONY: help setup demo test test-all check bench simulate lock clean
+.PHONY: help setup demo test test-all check format lint types imports tidy bench simulate lock clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,11 +34,21 @@ test: $(VENV)/.installed ## Run the quick tests on one Python, with branch cover
 test-all: $(VENV)/.installed ## Run every test, the slow ones too, on Python 3.11, 3.12 and 3.13
 	@./.ci/test-all
 
-check: $(VENV)/.installed ## Format, lint, types, import contracts, tidiness
+check: format lint types imports tidy ## Format, lint, types, import contracts, tidiness (make -k check: all, even if one fails)
+
+format: $(VENV)/.installed
 	@$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "run: $(BIN)/ruff format $(SOURCES)"; exit 1; }
+
+lint: $(VENV)/.installed
 	@$(BIN)/ruff check --quiet $(SOURCES)
+
+types: $(VENV)/.installed
 	@$(BIN)/mypy --no-error-summary
+
+imports: $(VENV)/.installed
 	@$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
+
+tidy: $(VENV)/.installed
 	@$(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/test_tidy.py
 
 bench: $(VENV)/.installed ## Measure: breaching message to close request (TRIALS=2000)

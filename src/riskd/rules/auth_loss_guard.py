@@ -6,7 +6,8 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from riskd.domain.account_view import AccountView
 from riskd.domain.events import AnyEvent, ConnectionChanged
-from riskd.domain.violations import ActionType, EnforcementAction, RuleViolation
+from riskd.domain.violations import EnforcementAction, RuleViolation
+from riskd.rules.actions import alert
 from riskd.rules.contract import Category
 from riskd.rules.durations import Duration
 from riskd.rules.params import ConfiguredRule, RuleParams
@@ -59,9 +60,4 @@ class AuthLossGuardRule(ConfiguredRule):
 
     def get_enforcement_action(self, violation: RuleViolation) -> EnforcementAction:
         """Return the alert."""
-        return EnforcementAction(
-            action_type=ActionType.ALERT,
-            account=violation.account,
-            rule_id=violation.rule_id,
-            reason=violation.message,
-        )
+        return alert(violation)

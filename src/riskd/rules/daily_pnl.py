@@ -1,6 +1,6 @@
 """The day's P&L as the daily limits judge it: which figure, and how much earlier than the limit to act."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
@@ -71,10 +71,14 @@ class CompiledReserve(msgspec.Struct, frozen=True):
     ticks: int
 
     def amount(self, state: AccountView) -> Decimal:
-        """Return the reserve (USD, zero or more) for what is held now."""
+        """Return the reserve (USD, zero or more) for everything that is held."""
+        return self.for_held(state, state.quantities)
+
+    def for_held(self, state: AccountView, held: Mapping[str, int]) -> Decimal:
+        """Return the reserve (USD, zero or more) for these signed quantities."""
         if not self.ticks:
             return self.usd
-        return sum((self._of_position(state, contract, abs(held)) for contract, held in state.quantities.items()), ZERO)
+        return sum((self._of_position(state, contract, abs(quantity)) for contract, quantity in held.items()), ZERO)
 
     def _of_position(self, state: AccountView, contract: str, count: int) -> Decimal:
         instrument = state.instruments.get(contract)

@@ -10,7 +10,8 @@ from riskd.domain.account_view import AccountView
 from riskd.domain.calendar import next_reset
 from riskd.domain.events import AnyEvent
 from riskd.domain.money import show
-from riskd.domain.violations import ActionType, EnforcementAction, RuleViolation
+from riskd.domain.violations import EnforcementAction, RuleViolation
+from riskd.rules.actions import flatten_and_lock
 from riskd.rules.contract import Category
 from riskd.rules.daily_pnl import Basis, CompiledReserve, Reserve, compiled_reserve, day_pnl
 from riskd.rules.params import ConfiguredRule, LossLimit, RuleParams
@@ -84,14 +85,7 @@ class DailyRealizedLossRule(ConfiguredRule):
 
     def get_enforcement_action(self, violation: RuleViolation) -> EnforcementAction:
         """Return the flatten with its lockout."""
-        return EnforcementAction(
-            action_type=ActionType.FLATTEN_ACCOUNT,
-            account=violation.account,
-            rule_id=violation.rule_id,
-            reason=violation.message,
-            lock=True,
-            lockout_until=violation.until,
-        )
+        return flatten_and_lock(violation)
 
     def headroom(self, state: AccountView) -> Decimal | None:
         """Return how much more (USD) may be lost before this rule acts; zero or less once it has."""

@@ -9,14 +9,26 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema, model_vali
 from pydantic_core import PydanticCustomError
 
 from riskd.domain.account_view import AccountView
-from riskd.domain.events import AnyEvent
-from riskd.domain.violations import ActionType, EnforcementAction, RuleViolation
+from riskd.domain.events import AnyEvent, QuoteReported
+from riskd.domain.violations import EnforcementAction, RuleViolation
+from riskd.rules.actions import close_or_cancel
 from riskd.rules.contract import Category
 from riskd.rules.params import ConfiguredRule, RuleParams
-from riskd.rules.sizing import Trimmed, after, largest_first, newest_first, resting, trim, weighed
+from riskd.rules.sizing import (
+    ONE,
+    Trimmed,
+    Weight,
+    after,
+    alike,
+    largest_first,
+    newest_first,
+    resting,
+    still_working,
+    trim,
+    weighed,
+)
 from riskd.rules.tightness import FIXED, LOWER, ON
 
-ONE: Final = Decimal(1)
 _MOST: Final = 100_000
 
 
@@ -87,6 +99,10 @@ class MaxContractsRule(ConfiguredRule):
             count_working=checked.count_working,
         )
 
+    def applies_to(self, event: AnyEvent) -> bool:
+        """Hear everything but quotes: prices change nothing here."""
+        return not isinstance(event, QuoteReported)
+
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the violation by what is held, else by what rests."""
         return next(iter(self.violations(event, state)), None)
@@ -104,8 +120,8 @@ class MaxContractsRule(ConfiguredRule):
         waiting = self._resting_violation(state, cut) if self._limits.count_working else None
         return (*found, waiting) if waiting else tuple(found)
 
-    def _weights(self, state: AccountView) -> "_Minis | _Alike":
-        return _Minis(state) if self._limits.by_minis else _Alike()
+    def _weights(self, state: AccountView) -> Weight:
+        return _Minis(state) if self._limits.by_minis else alike
 
     def _held_violation(self, state: AccountView, total: Decimal, cut: Trimmed) -> RuleViolation:
         current, limit = self._shown(total), self._shown(self._limits.most)
@@ -118,7 +134,7 @@ class MaxContractsRule(ConfiguredRule):
             message=f"MaxContracts limit exceeded: {current} {self._unit} held, limit {limit}",
             headline=f"MaxContracts violated: {current} > {limit}",
             reductions=cut.reductions,
-            cancels=tuple(order_id for order_id in cut.order_ids if order_id in state.account.orders),
+            cancels=still_working(state, cut.order_ids),
         )
 
     def _resting_violation(self, state: AccountView, cut: Trimmed) -> RuleViolation | None:
@@ -141,17 +157,7 @@ class MaxContractsRule(ConfiguredRule):
 
     def get_enforcement_action(self, violation: RuleViolation) -> EnforcementAction:
         """Return the close of the excess, or the cancel where nothing is held beyond the limit."""
-        only_cancels = bool(violation.cancels) and not violation.reductions
-        quantity = sum(cut.closed for cut in violation.reductions) or int(violation.exceeded_by)
-        return EnforcementAction(
-            action_type=ActionType.CANCEL_ORDER if only_cancels else ActionType.CLOSE_POSITION,
-            account=violation.account,
-            rule_id=violation.rule_id,
-            reason=violation.message,
-            quantity=None if only_cancels else quantity,
-            reductions=violation.reductions,
-            cancels=violation.cancels,
-        )
+        return close_or_cancel(violation)
 
     @property
     def _unit(self) -> str:
@@ -159,11 +165,6 @@ class MaxContractsRule(ConfiguredRule):
 
     def _shown(self, value: Decimal) -> Decimal | int:
         return int(value) if value == value.to_integral_value() else value.normalize()
-
-
-class _Alike(msgspec.Struct, frozen=True):
-    def __call__(self, contract: str) -> Decimal:
-        return ONE
 
 
 class _Minis:

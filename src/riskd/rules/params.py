@@ -11,12 +11,15 @@ from pydantic_core import PydanticCustomError
 
 from riskd.domain.account_view import AccountView
 from riskd.domain.events import AnyEvent
+from riskd.domain.instruments import PRODUCTS, root_of_symbol
 from riskd.domain.violations import EnforcementAction, RuleViolation
 from riskd.rules.contract import Category, RiskRule
 from riskd.rules.tightness import FIXED, HIGHER, LOWER, Tightness
 
 _LARGEST: Final = Decimal(1_000_000_000)
 _FINEST: Final = -8
+CODES: Final = {product.code: root for root, product in PRODUCTS.items()}
+"""The broker's names of products: ENQ is NQ."""
 
 
 class RuleParams(BaseModel):
@@ -34,6 +37,12 @@ class ConfiguredRule(RiskRule, ABC):
     name: ClassVar[str]
     category: ClassVar[Category]
     Params: ClassVar[type[RuleParams]]
+    rule_id: str = ""
+    """Its own id among the rules of an account, given by the registry; the name where it has none."""
+
+    def memory(self, state: AccountView) -> Mapping[str, str]:
+        """Return what this rule has remembered of the account."""
+        return state.account.memories.get(self.rule_id or self.name, {})
 
     @abstractmethod
     def __init__(self, params: Mapping[str, object]) -> None:
@@ -120,6 +129,27 @@ def _not_negative(amount: Decimal) -> Decimal:
         raise PydanticCustomError("money_sign", "cannot be negative")
     return amount
 
+
+def list_to_tuple(value: object) -> object:
+    """Take a JSON list for a tuple, which strict models would refuse."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _root(text: str) -> str:
+    """Refuse what is no product root but could be taken for one: such a rule would protect nothing."""
+    if text in PRODUCTS:
+        return text
+    meant = root_of_symbol(text.upper())
+    meant = meant if meant in PRODUCTS else CODES.get(text.upper(), meant)
+    if meant in PRODUCTS:
+        raise PydanticCustomError("root", 'write the product, "{meant}", not "{text}"', {"meant": meant, "text": text})
+    if not text.isascii() or not text.isalnum() or text != text.upper():
+        raise PydanticCustomError("root", '"{text}" is not a product such as "MNQ"', {"text": text})
+    return text
+
+
+Root = Annotated[str, AfterValidator(_root), WithJsonSchema({"type": "string", "examples": ["MNQ", "ES"]})]
+"""A product by its exchange root; every expiry of it is meant."""
 
 _SCHEMA: Final = WithJsonSchema(
     {"type": "string", "pattern": r"^[+-]?\d+(\.\d+)?$", "description": "USD as decimal text, in quotes"}

@@ -110,7 +110,7 @@ def compile_rulebook(account: str, spec: str) -> Rulebook:
     entries: list[RuleEntry] = []
     for rule in wanted.rules:
         try:
-            entries.append(RuleEntry(rule.rule_id, build(rule.rule, rule.params), rule.mode))
+            entries.append(RuleEntry(rule.rule_id, build(rule.rule, rule.params, rule.rule_id), rule.mode))
         except RuleNotLoaded as error:
             faults.append(f"{rule.rule_id}: {error}")
     faults.extend(f"{rule_id}: two rules have this id" for rule_id in _twice(rule.rule_id for rule in wanted.rules))
@@ -118,13 +118,15 @@ def compile_rulebook(account: str, spec: str) -> Rulebook:
     return Rulebook(account, tuple(entries), _settings(wanted.pnl, faults), wanted.mode, tuple(faults))
 
 
-def build(name: str, params: Mapping[str, object]) -> ConfiguredRule:
-    """Make one configured rule.
+def build(name: str, params: Mapping[str, object], rule_id: str = "") -> ConfiguredRule:
+    """Make one configured rule, under an id of its own or its name.
 
     Errors: RuleNotLoaded when the rule or its parameters cannot be used.
     """
     rule = rule_class(name)
-    return _contained(name, lambda: rule(params))
+    built = _contained(name, lambda: rule(params))
+    built.rule_id = rule_id or name
+    return built
 
 
 def _contained(name: str, make: Callable[[], _T]) -> _T:

@@ -1,6 +1,6 @@
 """SessionBlockOutside: no position and no entry order outside the hours a trader allows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Final
 
@@ -9,11 +9,12 @@ from pydantic import Field
 from riskd.domain.account_view import AccountView
 from riskd.domain.calendar import CHICAGO
 from riskd.domain.events import AnyEvent, QuoteReported
-from riskd.domain.violations import ActionType, EnforcementAction, RuleViolation
+from riskd.domain.violations import EnforcementAction, RuleViolation
+from riskd.rules.actions import close_or_cancel
 from riskd.rules.contract import Category
 from riskd.rules.params import ConfiguredRule, RuleParams
 from riskd.rules.session_params import SessionHours
-from riskd.rules.sizing import to_zero
+from riskd.rules.sizing import in_play, to_zero
 from riskd.rules.tightness import FIXED
 from riskd.rules.timetable import Timetable
 
@@ -49,7 +50,7 @@ class SessionBlockOutsideRule(ConfiguredRule):
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the violation while anything is held or could be entered outside the hours."""
-        blocked = [contract for contract in _contracts(state) if self._timetable(state, contract).blocked(state.at)]
+        blocked = [contract for contract in in_play(state) if self._timetable(state, contract).blocked(state.at)]
         held = {c: state.quantities[c] for c in blocked if state.quantities.get(c, 0)}
         entering = [order for contract in blocked for order in state.entry_orders(contract)]
         if not held and not entering:
@@ -78,28 +79,14 @@ class SessionBlockOutsideRule(ConfiguredRule):
 
     def get_enforcement_action(self, violation: RuleViolation) -> EnforcementAction:
         """Return the close of what is held, or the cancels where nothing is."""
-        only_cancels = bool(violation.cancels) and not violation.reductions
-        return EnforcementAction(
-            action_type=ActionType.CANCEL_ORDER if only_cancels else ActionType.CLOSE_POSITION,
-            account=violation.account,
-            rule_id=violation.rule_id,
-            reason=violation.message,
-            quantity=sum(cut.closed for cut in violation.reductions) or None,
-            reductions=violation.reductions,
-            cancels=violation.cancels,
-        )
+        return close_or_cancel(violation)
 
     def next_deadline(self, state: AccountView) -> datetime | None:
         """Return the next warning or change of verdict for anything held or working, None while there is nothing."""
-        found = [self._next(self._timetable(state, contract), state.at) for contract in _contracts(state)]
+        found = [self._next(self._timetable(state, contract), state.at) for contract in in_play(state)]
         return min((at for at in found if at is not None), default=None)
 
     def _next(self, timetable: Timetable, at: datetime) -> datetime | None:
         flat_by = timetable.stretch(at).flat_by
         warnings = [flat_by - lead for lead in WARN_BEFORE if flat_by - lead > at] if flat_by is not None else []
         return min(warnings, default=timetable.next_verdict(at))
-
-
-def _contracts(state: AccountView) -> Iterable[str]:
-    held = [contract for contract, quantity in state.quantities.items() if quantity]
-    return sorted({*held, *(order.contract for order in state.account.orders.values())})

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from pydantic_core import PydanticCustomError
 
 from riskd.rules.durations import Duration
-from riskd.rules.params import RuleParams
+from riskd.rules.params import RuleParams, list_to_tuple
 from riskd.rules.session_times import MIDNIGHT, WEEKDAYS, SessionTimes, TimeRange, Window
 from riskd.rules.tightness import FEWER, FIXED, Tightness
 
@@ -108,10 +108,6 @@ def _zone(value: str) -> str:
     return value
 
 
-def _list_to_tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
 class SessionHours(RuleParams):
     """Trading hours: `allowed_days` and `allowed_times`, or a `preset`.
 
@@ -121,13 +117,13 @@ class SessionHours(RuleParams):
 
     allowed_days: Annotated[
         tuple[Weekday, ...] | None,
-        BeforeValidator(_list_to_tuple),
+        BeforeValidator(list_to_tuple),
         Field(min_length=1),
         Tightness("fewer days are tighter", _days_within),
     ] = None
     allowed_times: Annotated[
         tuple[AllowedTime, ...] | None,
-        BeforeValidator(_list_to_tuple),
+        BeforeValidator(list_to_tuple),
         Field(min_length=1),
         Tightness("ranges inside the old ones are tighter", _times_within),
     ] = None

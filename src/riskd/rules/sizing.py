@@ -15,8 +15,14 @@ from riskd.domain.orders import OrderStatus, OrderType, Side, WorkingOrder, entr
 from riskd.domain.violations import Reduction
 
 ZERO: Final = Decimal(0)
+ONE: Final = Decimal(1)
 Weight = Callable[[str], Decimal]
 """How much one contract of a contract id counts."""
+
+
+def alike(_contract: str) -> Decimal:
+    """Count every contract as one."""
+    return ONE
 
 
 class OpenContracts(msgspec.Struct, frozen=True):
@@ -112,6 +118,17 @@ def to_zero(contract: str, held: int) -> Reduction:
 def after(quantities: Mapping[str, int], reductions: Iterable[Reduction]) -> dict[str, int]:
     """Return the signed quantities as they will be once the reductions are done."""
     return {**quantities, **{cut.contract: cut.left for cut in reductions}}
+
+
+def still_working(state: AccountView, order_ids: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the orders that may still fill."""
+    return tuple(order_id for order_id in order_ids if order_id in state.account.orders)
+
+
+def in_play(state: AccountView) -> list[str]:
+    """Return the contracts that are held or have working orders, sorted."""
+    held = [contract for contract, quantity in state.quantities.items() if quantity]
+    return sorted({*held, *(order.contract for order in state.account.orders.values())})
 
 
 class Resting(msgspec.Struct, frozen=True):

@@ -1,0 +1,99 @@
+"""MaxContractsPerInstrument: a ceiling for each product."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, ClassVar, Final
+
+import msgspec
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from riskd.domain.account_view import AccountView
+from riskd.domain.events import AnyEvent, QuoteReported
+from riskd.domain.violations import EnforcementAction, RuleViolation
+from riskd.rules.actions import close_or_cancel
+from riskd.rules.contract import Category
+from riskd.rules.params import ConfiguredRule, Root, RuleParams
+from riskd.rules.sizing import alike, newest_first, still_working, trim
+from riskd.rules.tightness import LOWER, each, or_none
+
+_MOST: Final = 100_000
+Count = Annotated[int, Field(ge=0, le=_MOST)]
+
+
+class MaxContractsPerInstrumentParams(RuleParams):
+    """How many contracts of each product an account may hold; `default` is for products that `limits` does not name.
+
+    Shape: every expiry of a product counts towards its limit. No default means no limit for the others.
+    """
+
+    limits: Annotated[dict[Root, Count], Field(default_factory=dict), each(LOWER)]
+    default: Annotated[Count | None, or_none(LOWER)] = None
+
+    @model_validator(mode="after")
+    def _something(self) -> "MaxContractsPerInstrumentParams":
+        if not self.limits and self.default is None:
+            raise PydanticCustomError("limits", 'limits nothing; give limits such as {"ES": 2}, or a default')
+        return self
+
+
+class _Limits(msgspec.Struct, frozen=True):
+    by_root: dict[str, int]
+    default: int | None
+
+
+class MaxContractsPerInstrumentRule(ConfiguredRule):
+    """Close what exceeds a product's limit, the most recently opened contracts first."""
+
+    name: ClassVar[str] = "MaxContractsPerInstrument"
+    category: ClassVar[Category] = Category.CONTRACT
+    Params: ClassVar[type[RuleParams]] = MaxContractsPerInstrumentParams
+
+    def __init__(self, params: Mapping[str, object]) -> None:
+        """Read the parameters."""
+        checked = MaxContractsPerInstrumentParams.model_validate(params)
+        self._limits = _Limits(by_root=checked.limits, default=checked.default)
+
+    def applies_to(self, event: AnyEvent) -> bool:
+        """Hear everything but quotes: prices change nothing here."""
+        return not isinstance(event, QuoteReported)
+
+    def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
+        """Return the violation of the first product, by name, that is over its limit."""
+        return next(iter(self.violations(event, state)), None)
+
+    def violations(self, event: AnyEvent | None, state: AccountView) -> tuple[RuleViolation, ...]:
+        """Return one violation for each product that is over its limit, keyed by product."""
+        held: dict[str, int] = {}
+        for contract, quantity in state.quantities.items():
+            root = state.root(contract)
+            held[root] = held.get(root, 0) + abs(quantity)
+        over = [(root, count, self._limit(root)) for root, count in sorted(held.items())]
+        return tuple(
+            self._violation(state, root, count, limit)
+            for root, count, limit in over
+            if limit is not None and count > limit
+        )
+
+    def _limit(self, root: str) -> int | None:
+        return self._limits.by_root.get(root, self._limits.default)
+
+    def _violation(self, state: AccountView, root: str, count: int, limit: int) -> RuleViolation:
+        mine = [lot for lot in newest_first(state) if state.root(lot.contract) == root]
+        cut = trim(state, mine, Decimal(count - limit), alike)
+        return RuleViolation(
+            rule_name=self.name,
+            account=state.account.account,
+            key=root,
+            current_value=count,
+            limit_value=limit,
+            exceeded_by=count - limit,
+            message=f"MaxContractsPerInstrument limit exceeded: {count} {root} held, limit {limit}",
+            headline=f"MaxContractsPerInstrument violated: {count} {root} > {limit}",
+            reductions=cut.reductions,
+            cancels=still_working(state, cut.order_ids),
+        )
+
+    def get_enforcement_action(self, violation: RuleViolation) -> EnforcementAction:
+        """Return the close of the excess."""
+        return close_or_cancel(violation)

@@ -27,11 +27,12 @@ class Kind(StrEnum):
     FILLS = "list of fills"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
     """What was read from one file.
 
-    Shape: ``fills`` by time, then number; ``repeated`` counts those whose Id had been read before.
+    Shape: ``fills`` by time, then number; ``doubtful`` are rows that were read but seem to hide a fill; ``repeated``
+    counts fills whose Id had been read before.
     """
 
     file: str
@@ -39,7 +40,12 @@ class Export:
     has_fees: bool
     fills: tuple[Fill, ...]
     unread: tuple[UnreadRow, ...]
+    doubtful: tuple[UnreadRow, ...]
     repeated: int
+
+
+class _Doubtful(Exception):
+    """A row without a fill that all the same seems to have one; the message says why."""
 
 
 _COLUMNS: Final[Mapping[Kind, tuple[str, ...]]] = {
@@ -69,6 +75,7 @@ def read_export(file: str, raw: bytes) -> Export:
     reader = _READERS[kind]
     fills: dict[str, Fill] = {}
     unread: list[UnreadRow] = []
+    doubtful: list[UnreadRow] = []
     repeated = 0
     for row in table.rows():
         try:
@@ -76,13 +83,16 @@ def read_export(file: str, raw: bytes) -> Export:
                 repeated += _take(fill, fills)
         except UnreadableRow as why:
             unread.append(UnreadRow(file, row.line, str(why)))
+        except _Doubtful as why:
+            doubtful.append(UnreadRow(file, row.line, str(why)))
     return Export(
-        file,
-        kind,
-        table.has(("fees",)) or table.has(("fee",)),
-        tuple(in_order(fills.values())),
-        tuple(unread),
-        repeated,
+        file=file,
+        kind=kind,
+        has_fees=table.has(("fees",)) or table.has(("fee",)),
+        fills=tuple(in_order(fills.values())),
+        unread=tuple(unread),
+        doubtful=tuple(doubtful),
+        repeated=repeated,
     )
 
 
@@ -131,9 +141,15 @@ def _orders_row(row: Row) -> tuple[Fill, ...]:
 
 
 def _unfilled(row: Row, status: str) -> tuple[Fill, ...]:
-    # An order that did not fill has no price, or one of zero.
+    # An order that did not fill has no price, or one of zero. With a price, a part filled before it was cancelled,
+    # and the export does not say how much: such a part is what a day lacks that does not come to flat.
     if row.text("executeprice").strip("0."):
-        raise UnreadableRow(f"Status is {status} although it has an ExecutePrice; how much of it filled is not said")
+        side, price = _side(row.required("side")), decimal(row.text("executeprice"), "ExecutePrice")
+        what = f"{row.text('size')} {row.text('contractname')}"
+        raise _Doubtful(
+            f"{status} after a part of its {what} had filled ({side} at {price:f}); how many contracts is not said, "
+            "so none is counted"
+        )
     return ()
 
 

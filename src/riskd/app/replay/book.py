@@ -32,10 +32,15 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Every day with a fill, by date, then account; rows left out; and how many fills were given more than once."""
+    """Every day with a fill, by date, then account.
+
+    Shape: ``unread`` rows were left out, ``doubtful`` ones seem to hide a fill; ``repeated`` fills were given more than
+    once.
+    """
 
     days: tuple[Day, ...]
     unread: tuple[UnreadRow, ...]
+    doubtful: tuple[UnreadRow, ...]
     repeated: int
 
     @property
@@ -56,15 +61,24 @@ def make_book(exports: Sequence[Export], fees: FeeTable | None = None) -> Book:
     days: dict[tuple[date, str], list[tuple[Fill, bool]]] = defaultdict(list)
     for export in exports:
         for fill in export.fills:
-            first = known.setdefault(fill.trade_id, fill)
-            if first is not fill:
+            if fill.trade_id in known:
                 repeated += 1
+                unread += _contradiction(export.file, known[fill.trade_id], fill)
                 continue
+            known[fill.trade_id] = fill
             charged = _with_fee(fill, fees) if fees is not None and not export.has_fees else fill
             has_fees = export.has_fees or fees is not None
             days[trading_day(fill.at), fill.account].append((charged, has_fees))
     made = tuple(_day(key, days[key]) for key in sorted(days))
-    return Book(made, tuple(unread), repeated)
+    doubtful = tuple(row for export in exports for row in export.doubtful)
+    return Book(made, tuple(unread), doubtful, repeated)
+
+
+def _contradiction(file: str, first: Fill, again: Fill) -> list[UnreadRow]:
+    if first == again:
+        return []
+    why = f"Id {again.trade_id} was read from another file with other figures; the first one counts"
+    return [UnreadRow(file, 0, why)]
 
 
 def _day(key: tuple[date, str], fills: Sequence[tuple[Fill, bool]]) -> Day:

@@ -46,8 +46,8 @@ class DayJson(msgspec.Struct, frozen=True):
     actions: list[ActionJson]
 
 
-class UnreadJson(msgspec.Struct, frozen=True):
-    """A row that was left out."""
+class RowJson(msgspec.Struct, frozen=True):
+    """A row, and what is wrong with it."""
 
     file: str
     line: int
@@ -55,10 +55,15 @@ class UnreadJson(msgspec.Struct, frozen=True):
 
 
 class ReplayJson(msgspec.Struct, frozen=True):
-    """The whole answer; ``repeated_fills`` were given more than once and counted once."""
+    """The whole answer.
+
+    Shape: ``unread_rows`` were left out; ``doubtful_rows`` were read but seem to hide a fill; ``repeated_fills`` were
+    given more than once and counted once.
+    """
 
     days: list[DayJson]
-    unread_rows: list[UnreadJson]
+    unread_rows: list[RowJson]
+    doubtful_rows: list[RowJson]
     repeated_fills: int
 
 
@@ -66,7 +71,8 @@ def as_json(results: Sequence[DayResult], book: Book) -> bytes:
     """Return the answer for programs."""
     answer = ReplayJson(
         days=[_day(result) for result in results],
-        unread_rows=[UnreadJson(row.file, row.line, row.why) for row in book.unread],
+        unread_rows=[RowJson(row.file, row.line, row.why) for row in book.unread],
+        doubtful_rows=[RowJson(row.file, row.line, row.why) for row in book.doubtful],
         repeated_fills=book.repeated,
     )
     return msgspec.json.encode(answer)
@@ -171,6 +177,7 @@ def _bottom_line(results: Sequence[DayResult]) -> Text:
 
 def _notes(results: Sequence[DayResult], book: Book) -> list[str]:
     notes = [_open_at_end(result, symbol) for result in results for symbol in result.open_at_end]
+    notes += [f"{row.file}:{row.line}: {row.why}" for row in book.doubtful]
     if book.repeated:
         notes.append(f"{book.repeated} fills were given more than once and counted once")
     notes += [f"{row.file}:{row.line}: left out: {row.why}" for row in book.unread[:_MOST_UNREAD_SHOWN]]

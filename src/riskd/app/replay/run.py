@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -47,7 +48,7 @@ def replay(
     price_files = [file for file in read if file is not None]
     unread = (*book.unread, *(row for file in price_files for row in file.unread))
     quotes = list(merged(price_files))
-    return [_run(day, config, quotes) for day in book.days], Book(book.days, unread, book.repeated)
+    return [_run(day, config, quotes) for day in book.days], replace(book, unread=unread)
 
 
 def _export(file: Path) -> Export:

@@ -24,6 +24,7 @@ help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## Create .venv with everything that development needs
+	@:
 
 demo: $(VENV)/.runtime ## Watch riskd protect an account for one simulated day (DEMO_ARGS="--fast --json")
 	@$(BIN)/riskd demo $(DEMO_ARGS)

@@ -1,3 +1,3 @@
-"""Protect a futures trader's accounts by enforcing the trader's own risk rules at the broker."""
+"""riskd: enforce a futures trader's own risk rules at the broker, in real time."""
 
 __version__ = "0.1.0"

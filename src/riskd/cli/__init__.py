@@ -1,0 +1,1 @@
+"""Live commands: clients of the daemon's API and nothing else."""

@@ -17,7 +17,7 @@ from tests.support.recorded import recorded
 
 LIMIT = Decimal("-500.00")
 RULES = {"DailyRealizedLoss": {"limit": str(LIMIT)}}
-FREE = {"fee": Decimal(0), "commission": Decimal(0)}
+FREE = Decimal(0)
 
 
 def day_of(path: Path, day: str) -> list[Fill]:
@@ -49,7 +49,7 @@ async def test_a_recorded_day_is_locked_at_the_same_fill(tmp_path: Path) -> None
     symbol = symbol_of_contract(fills[0].contract)
 
     async with SimulatedGateway(gateway_settings("2026-03-16 00:30")) as gateway:
-        gateway.control.matching(False, closes_fill=False)
+        gateway.control.matching(on=False, closes_fill=False)
         async with started(settings_for(gateway, tmp_path / "state", RULES), gateway) as daemon:
             locked_at = None
             for index, fill in enumerate(fills):
@@ -79,8 +79,8 @@ async def test_a_tick_file_breaches_at_the_tick_that_arithmetic_names(tmp_path: 
 
     async with running(tmp_path, {"DailyRealizedLoss": {"limit": limit}}) as daemon:
         control = daemon.gateway.control
-        control.matching(False, closes_fill=True)
-        control.fill(int(ACCOUNT), "ES", "buy", 3, entry, **FREE)
+        control.matching(on=False, closes_fill=True)
+        control.fill(int(ACCOUNT), "ES", "buy", 3, entry, fee=FREE, commission=FREE)
         await daemon.until(lambda: daemon.quantity("ES") == 3)
         await daemon.priced("ES")
         contract = control.contract_id("ES")

@@ -54,7 +54,9 @@ async def test_a_recorded_day_is_locked_at_the_same_fill(tmp_path: Path) -> None
             locked_at = None
             for index, fill in enumerate(fills):
                 await daemon.move_time(max(fill.at, gateway.clock.now()))
-                placed = gateway.control.fill(int(ACCOUNT), symbol, fill.side.value, fill.quantity, fill.price, **FREE)
+                placed = gateway.control.fill(
+                    int(ACCOUNT), symbol, fill.side.value, fill.quantity, fill.price, fee=FREE, commission=FREE
+                )
                 trade = str(placed.trade_ids[0])
                 await daemon.until(lambda trade=trade: trade in daemon.state.fills)  # type: ignore[misc]
                 if daemon.state.locked:

@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from typing import Any, Final, TextIO, TypeGuard
 
 import msgspec
+import stamina.instrumentation
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
@@ -154,6 +155,8 @@ def start_logs(
     def stamp(_: WrappedLogger, level_name: str, event: EventDict) -> EventDict:
         return {"at": now(), "level": level_name, **event}
 
+    # Whoever tries something again says how it ended; that it was tried again is not worth a line each time.
+    stamina.instrumentation.set_on_retry_hooks(())
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, stamp, structlog.processors.format_exc_info, _as_argument],
         wrapper_class=structlog.make_filtering_bound_logger(level),

@@ -92,7 +92,10 @@ def check(channel: Channel) -> str | None:
 
 
 def _apprise(channel: Channel) -> "Apprise":
-    from apprise import Apprise, AppriseAsset  # noqa: PLC0415 - see the module's first lines
+    try:
+        from apprise import Apprise, AppriseAsset  # noqa: PLC0415 - see the module's first lines
+    except ImportError as error:
+        raise DeliveryFailed(f"the Apprise library cannot be imported: {error}; install riskd again") from error
 
     # Its reasons come back with each result; what it logs on top would only be the same once more.
     logging.getLogger("apprise").propagate = False

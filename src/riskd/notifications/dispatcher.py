@@ -55,7 +55,7 @@ class ChannelWorker:
         self._later: list[_Task] = []
         self._numbers = count()
         self._wake = threading.Condition()
-        self._closing = False
+        self._close_by: float | None = None
         self._log = structlog.get_logger("riskd.notifications")
         self._thread = threading.Thread(target=self._run, name=f"riskd-notify-{channel.name}", daemon=True)
         self._thread.start()
@@ -69,15 +69,23 @@ class ChannelWorker:
             self._wake.notify()
         return True
 
-    def close(self) -> None:
-        """Let the thread end when it has tried what is fresh; critical letters stay in the outbox."""
+    def close(self, timeout_s: float) -> None:
+        """Let the thread end when it has tried what is fresh, or when the time is over; critical letters stay kept."""
         with self._wake:
-            self._closing = True
+            self._close_by = time.monotonic() + timeout_s
             self._wake.notify()
 
     def join(self, timeout_s: float) -> None:
         """Wait for the thread to end."""
         self._thread.join(timeout_s)
+
+    @property
+    def _closing(self) -> bool:
+        return self._close_by is not None
+
+    @property
+    def _too_late(self) -> bool:
+        return self._close_by is not None and time.monotonic() >= self._close_by
 
     def _run(self) -> None:
         self._warm_up()
@@ -102,7 +110,7 @@ class ChannelWorker:
 
     def _next(self) -> _Task | None:
         with self._wake:
-            while True:
+            while not self._too_late:
                 if self._fresh:
                     return self._fresh.popleft()
                 if self._closing:
@@ -111,6 +119,7 @@ class ChannelWorker:
                 if wait is not None and wait <= 0:
                     return heapq.heappop(self._later)
                 self._wake.wait(wait)
+        return None
 
     def _deliver(self, task: _Task) -> None:
         letter = task.letter
@@ -127,7 +136,7 @@ class ChannelWorker:
 
     def _send(self, letter: Letter, *, attempts: int) -> None:
         for attempt in stamina.retry_context(
-            on=DeliveryFailed,
+            on=self._worth_retrying,
             attempts=attempts,
             timeout=None,
             wait_initial=self._patience.first_wait_s,
@@ -135,6 +144,9 @@ class ChannelWorker:
         ):
             with attempt:
                 self._sender.send(title=letter.title, body=letter.body, severity=letter.severity)
+
+    def _worth_retrying(self, error: Exception) -> bool:
+        return isinstance(error, DeliveryFailed) and not self._too_late
 
     def _keep_or_drop(self, task: _Task, *, why: str) -> None:
         letter = task.letter

@@ -61,6 +61,7 @@ class NotificationService:
         self._taken: SimpleQueue[_Taken | None] = SimpleQueue()
         self._workers: tuple[ChannelWorker, ...] = ()
         self._intake: threading.Thread | None = None
+        self._closed = False
         self._open = _OpenLetters()
         self._log = structlog.get_logger("riskd.notifications")
 
@@ -120,12 +121,13 @@ class NotificationService:
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Give what is fresh a last chance, then stop; critical letters stay in the outbox for the next start."""
-        if self._intake is None:
+        if self._intake is None or self._closed:
             return
+        self._closed = True
         self._taken.put(None)
         self._intake.join(timeout_s)
         for worker in self._workers:
-            worker.close()
+            worker.close(timeout_s)
         for worker in self._workers:
             worker.join(timeout_s)
 

@@ -320,7 +320,8 @@ class CloseChannel:
             self._open_missing()
             self._ping_one()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), self._settings.warm_every_s / 4)
+                async with asyncio.timeout(self._settings.warm_every_s / 4):
+                    await self._wanted.wait()
 
     def _open_missing(self) -> None:
         wanted = self._settings.warm_connections + len(self._waiting)

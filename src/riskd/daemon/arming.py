@@ -32,7 +32,9 @@ def self_test(core: Core, account: str, compile_rules: Compile, at: datetime) ->
         raise SelfTestFailed(
             f"account {account} was not reconciled: the broker's login does not show it; check accounts[].id"
         )
-    rulebook = core.rulebooks[account]
+    rulebook = core.rulebooks.get(account)
+    if rulebook is None:
+        raise SelfTestFailed(f"account {account} has no rules")
     if rulebook.faults:
         raise SelfTestFailed(f"account {account} has rules that cannot be loaded: {'; '.join(rulebook.faults)}")
     trial, _ = _armed(core, account, compile_rules, at)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
 from typing import Final
 
 from riskd.domain.account import AccountState, PnlSettings, Position
@@ -40,10 +39,19 @@ class AccountView:
         self.instruments = instruments
         self.at = at
         self.settings = settings
+        # Reckoned once and kept: functools.cached_property takes a lock on Python 3.11, which costs more than the sums.
+        self._quantities: Mapping[str, int] | None = None
+        self._unrealized: Decimal | None = None
+        self._net: Decimal | None = None
 
-    @cached_property
+    @property
     def quantities(self) -> Mapping[str, int]:
         """Return the signed quantity per contract that rules judge: the larger of fills and broker if they differ."""
+        if self._quantities is None:
+            self._quantities = self._reckon_quantities()
+        return self._quantities
+
+    def _reckon_quantities(self) -> Mapping[str, int]:
         found = {contract: position.quantity for contract, position in self.account.positions.items()}
         for contract, reported in self.account.reported.items():
             since = reported.disagrees_since
@@ -98,10 +106,12 @@ class AccountView:
         points = sum(((mark - lot.price) * lot.quantity for lot in position.lots), ZERO)
         return points * instrument.point_value
 
-    @cached_property
+    @property
     def total_unrealized_pnl(self) -> Decimal:
         """Return U, the open P&L of all positions."""
-        return sum((self.unrealized(contract) for contract in self.account.positions), ZERO)
+        if self._unrealized is None:
+            self._unrealized = sum((self.unrealized(contract) for contract in self.account.positions), ZERO)
+        return self._unrealized
 
     @property
     def realized_pnl_today(self) -> Decimal:
@@ -112,9 +122,14 @@ class AccountView:
     def _fees(self) -> Decimal:
         return self.account.fees if self.settings.fees == "included" else ZERO
 
-    @cached_property
+    @property
     def net_pnl(self) -> Decimal:
         """Return N, the day's net P&L from cash flows, which needs no matching method."""
+        if self._net is None:
+            self._net = self._reckon_net()
+        return self._net
+
+    def _reckon_net(self) -> Decimal:
         total = -self._fees
         for contract, flow in self.account.flow.items():
             instrument = self.instruments.get(contract)

@@ -5,7 +5,7 @@ lets the enforcement engine command what is missing. Nothing here reads a clock,
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -19,7 +19,6 @@ from riskd.domain.commands import Alert, AnyCommand, Severity
 from riskd.domain.events import (
     AccountArmed,
     AccountEvent,
-    AnyEvent,
     CloseRequested,
     ConnectionChanged,
     DaemonStarted,
@@ -41,7 +40,7 @@ from riskd.engine.enforcement_engine import AccountPass, EnforcementEngine
 from riskd.engine.exposure import projected
 from riskd.engine.invariants import InvariantBroken, broken
 from riskd.engine.reports import clock_text, violation_alert
-from riskd.engine.risk_engine import Finding, Verdict
+from riskd.engine.risk_engine import Finding, Hearing, RiskEngine, Verdict
 from riskd.engine.state_manager import Booked, StateManager
 from riskd.rules.contract import Compile, Rulebook
 
@@ -81,10 +80,16 @@ class Core:
         self._compile = compile_rules
         self.state_manager = StateManager()
         self.enforcement_engine = enforcement or EnforcementEngine()
-        self.rulebooks: dict[str, Rulebook] = {}
+        self.risk_engine = RiskEngine()
         self._deadlines: dict[str, datetime | None] = {}
+        self._stale_deadlines: set[str] = set()
         self._unwritten: dict[str, Quote] = {}
-        self._at: datetime | None = None
+        self._at = datetime.min.replace(tzinfo=UTC)
+
+    @property
+    def rulebooks(self) -> Mapping[str, Rulebook]:
+        """Return the rules in force, by account."""
+        return self.risk_engine.rulebooks
 
     def restore(self, states: Mapping[str, AccountState]) -> None:
         """Take over accounts that were written to disk, with the rules that were in force.
@@ -97,7 +102,14 @@ class Core:
                 self._use_rules(account, state.rules)
 
     def next_deadline(self) -> datetime | None:
-        """Return when a ClockTicked is due, None while time alone changes nothing."""
+        """Return when a ClockTicked is due, None while time alone changes nothing.
+
+        Shape: reckoned when it is asked for, which is after the commands of a step are out.
+        """
+        for account in sorted(self._stale_deadlines):
+            view = self.state_manager.view(account, self._at)
+            self._deadlines[account] = next_deadline(view, self.rulebooks.get(account))
+        self._stale_deadlines.clear()
         return min((due for due in self._deadlines.values() if due is not None), default=None)
 
     def headroom(self, account: str, at: datetime) -> Mapping[str, Decimal]:
@@ -114,7 +126,9 @@ class Core:
         work = _Work(tuple(self._unwritten.values()))
         self._dispatch(envelope, work)
         changed = tuple(sorted(a for a, state in self.state_manager.accounts.items() if state is not before.get(a)))
-        self._renew_deadlines(envelope, changed)
+        self._stale_deadlines.update(
+            changed if isinstance(envelope.event, QuoteReported) else self.state_manager.accounts
+        )
         if work.evaluated or not isinstance(envelope.event, QuoteReported):
             self._unwritten.clear()
         else:
@@ -201,7 +215,7 @@ class Core:
 
     def _use_rules(self, account: str, spec: str) -> None:
         rulebook = self._compile(account, spec)
-        self.rulebooks[account] = rulebook
+        self.risk_engine.use(rulebook)
         self.state_manager.settings[account] = rulebook.settings
 
     # --- judging -----------------------------------------------------------------------------------------------
@@ -226,14 +240,11 @@ class Core:
     def _judge(self, account: str, rulebook: Rulebook, envelope: Envelope, work: _Work) -> None:
         manager, event = self.state_manager, envelope.event
         view = manager.view(account, envelope.at)
-        state, failed = self._facts_for_rules(view, rulebook, event)
-        view = view if state is view.account else view.of(state)
-        verdict = risk_engine.judge(view, rulebook, event)
-        asked = risk_engine.heard(rulebook, event, verdict.faults)
-        state, verdict = risk_engine.with_episodes(view.account, verdict, seq=envelope.seq, at=envelope.at, heard=asked)
-        verdict = _replace(verdict, faults=(*failed, *verdict.faults)) if failed else verdict
-        state = self._warn(view if state is view.account else view.of(state), rulebook, envelope, work)
-        if state is manager.accounts[account] and self._idle(state, verdict, rulebook):
+        hearing = self.risk_engine.hear(view, event, envelope.seq)
+        state, verdict = hearing.state, hearing.verdict
+        if hearing.warnings:
+            state = self._warn(hearing, envelope, work)
+        if state is view.account and self._idle(state, verdict, rulebook):
             return
         enforced = [
             f
@@ -262,30 +273,12 @@ class Core:
         self._tell_new(verdict, rulebook, view, envelope, work)
 
     @staticmethod
-    def _facts_for_rules(
-        view: AccountView, rulebook: Rulebook, event: AnyEvent
-    ) -> tuple[AccountState, tuple[str, ...]]:
-        """Bring what rules remember, and the high-water mark of equity where one watches it, up to date."""
-        state = view.account
-        faults: tuple[str, ...] = ()
-        if not isinstance(event, QuoteReported):
-            state, faults = risk_engine.remembered(view, rulebook, event)
-        if any(entry.rule.watches_equity for entry in rulebook.entries):
-            equity = view.equity
-            if equity is not None and (state.highest_equity is None or equity > state.highest_equity):
-                state = _replace(state, highest_equity=equity)
-        return state, faults
-
-    @staticmethod
-    def _warn(view: AccountView, rulebook: Rulebook, envelope: Envelope, work: _Work) -> AccountState:
-        state = view.account
-        due = risk_engine.warnings(view, rulebook)
-        for entry, warning in due:
+    def _warn(hearing: Hearing, envelope: Envelope, work: _Work) -> AccountState:
+        state = hearing.state
+        for entry, warning in hearing.warnings:
             alert = _alert(state.account, envelope, "warning", Severity.WARNING, warning.message)
             work.commands.append(_replace(alert, rule=entry.rule_id, reason=warning.message))
-        if not due:
-            return state
-        return _replace(state, warned=state.warned | {f"{e.rule_id}|{w.key}" for e, w in due})
+        return _replace(state, warned=state.warned | {f"{e.rule_id}|{w.key}" for e, w in hearing.warnings})
 
     @staticmethod
     def _idle(state: AccountState, verdict: Verdict, rulebook: Rulebook) -> bool:
@@ -302,7 +295,7 @@ class Core:
         state = projected(view.account)
         if state is view.account:
             return list(enforced)
-        verdict = risk_engine.judge(view.of(state), rulebook, envelope.event)
+        verdict = risk_engine.judge(view.of(state), rulebook.entries, envelope.event)
         return [f for f in verdict.findings if risk_engine.acting(state, rulebook, f)]
 
     def _tell_new(
@@ -373,14 +366,6 @@ class Core:
             root = self.state_manager.view(account, envelope.at).root(event.contract)
             text = f"no price of {root} for a while although it is held: P&L is judged by the last one known"
             work.commands.append(_alert(account, envelope, "stale", Severity.WARNING, text))
-
-    # --- timers ------------------------------------------------------------------------------------------------
-
-    def _renew_deadlines(self, envelope: Envelope, changed: Iterable[str]) -> None:
-        renewed = changed if isinstance(envelope.event, QuoteReported) else self.state_manager.accounts
-        for account in renewed:
-            view = self.state_manager.view(account, envelope.at)
-            self._deadlines[account] = next_deadline(view, self.rulebooks.get(account))
 
 
 def _alert(account: str, envelope: Envelope, kind: str, severity: Severity, text: str) -> Alert:

@@ -11,7 +11,7 @@ from riskd.domain.account import AccountState, Episode
 from riskd.domain.account_view import AccountView
 from riskd.domain.events import AnyEvent, QuoteReported
 from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarning
-from riskd.rules.contract import Mode, Rulebook, RuleEntry
+from riskd.rules.contract import Mode, RiskRule, Rulebook, RuleEntry
 
 ORDERS_WITHIN: Final = timedelta(seconds=1)
 """How long a rule that asks for the broker's orders first waits for them."""
@@ -32,6 +32,14 @@ class Finding(msgspec.Struct, frozen=True):
         return f"{self.entry.rule_id}|{self.violation.key}"
 
 
+class Hearing(msgspec.Struct, frozen=True):
+    """What came of hearing an account's rules: its state with the episodes, the verdict, and warnings not told yet."""
+
+    state: AccountState
+    verdict: "Verdict"
+    warnings: tuple[tuple[RuleEntry, RuleWarning], ...] = ()
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """What all rules say of one account at one moment, strongest first; ``faults`` names rules that failed."""
 
@@ -39,17 +47,93 @@ class Verdict(msgspec.Struct, frozen=True):
     faults: tuple[str, ...] = ()
 
 
-def judge(view: AccountView, rulebook: Rulebook, event: AnyEvent | None) -> Verdict:
-    """Hear all rules of an account about its state.
+class _Prepared(msgspec.Struct, frozen=True):
+    """One rulebook, sorted by what its rules take part in, so that a quote pays only for those that hear it."""
 
-    Shape: in the rulebook's rank, so that the first finding is the strongest. A rule that raises is named in ``faults``
-    and silences no other.
+    rulebook: Rulebook
+    warning: tuple[RuleEntry, ...]
+    remembering: tuple[RuleEntry, ...]
+    watches_equity: bool
+
+
+def _prepared(rulebook: Rulebook) -> _Prepared:
+    return _Prepared(
+        rulebook,
+        warning=tuple(e for e in rulebook.entries if _overrides(e, "warnings")),
+        remembering=tuple(e for e in rulebook.entries if _overrides(e, "remember")),
+        watches_equity=any(e.rule.watches_equity for e in rulebook.entries),
+    )
+
+
+def _overrides(entry: RuleEntry, method: str) -> bool:
+    rule = type(entry.rule)
+    return not (issubclass(rule, RiskRule) and rule.__dict__.get(method) is None and _inherits(rule, method))
+
+
+def _inherits(rule: type[RiskRule], method: str) -> bool:
+    return all(method not in base.__dict__ for base in rule.__mro__ if base is not RiskRule)
+
+
+class RiskEngine:
+    """Hears the rules of every account.
+
+    Shape: holds the rulebooks and nothing else; what it finds out goes into the accounts.
+    """
+
+    def __init__(self) -> None:
+        """Start without rules."""
+        self.rulebooks: dict[str, Rulebook] = {}
+        self._prepared: dict[str, _Prepared] = {}
+
+    def use(self, rulebook: Rulebook) -> None:
+        """Hear these rules for their account from now on."""
+        self.rulebooks[rulebook.account] = rulebook
+        self._prepared[rulebook.account] = _prepared(rulebook)
+
+    def hear(self, view: AccountView, event: AnyEvent, seq: int) -> Hearing:
+        """Bring what rules remember up to date, hear them all, and keep the episodes.
+
+        Errors: KeyError for an account without rules.
+        """
+        prepared = self._prepared[view.account.account]
+        quote = isinstance(event, QuoteReported)
+        faults: tuple[str, ...] = ()
+        if prepared.remembering and not quote:
+            state, faults = _remembered(view, prepared.remembering, event)
+            view = view.of(state)
+        if prepared.watches_equity:
+            view = view.of(_with_high_water(view))
+        # Only quotes come often enough to be worth skipping; anything else may have changed what every rule looks at.
+        entries = prepared.rulebook.entries
+        asked = tuple(e for e in entries if e.rule.applies_to(event)) if quote else entries
+        verdict = judge(view, asked, event)
+        if faults:
+            verdict = _replace(verdict, faults=(*faults, *verdict.faults))
+        due = _warnings(view, prepared.warning) if prepared.warning else ()
+        if not (verdict.findings or verdict.faults or view.account.episodes):
+            return Hearing(view.account, verdict, due)
+        failed = {fault.split(":", 1)[0] for fault in verdict.faults}
+        answered = [e.rule_id for e in asked if e.rule_id not in failed]
+        state, verdict = with_episodes(view.account, verdict, seq=seq, at=view.at, heard=answered)
+        return Hearing(state, verdict, due)
+
+
+def _with_high_water(view: AccountView) -> AccountState:
+    state, equity = view.account, view.equity
+    if equity is None or (state.highest_equity is not None and equity <= state.highest_equity):
+        return state
+    return _replace(state, highest_equity=equity)
+
+
+def judge(view: AccountView, entries: Iterable[RuleEntry], event: AnyEvent | None) -> Verdict:
+    """Hear rules about an account's state.
+
+    Shape: in the order given, which is their rank, so that the first finding is the strongest. A rule that raises is
+    named in ``faults`` and silences no other.
     """
     findings: list[Finding] = []
     faults: list[str] = []
-    for entry in rulebook.entries:
-        if not _asked(entry, event):
-            continue
+    for entry in entries:
         try:
             found = tuple(entry.rule.violations(event, view))
             findings.extend(_finding(entry, violation, view) for violation in found)
@@ -58,22 +142,19 @@ def judge(view: AccountView, rulebook: Rulebook, event: AnyEvent | None) -> Verd
     return Verdict(tuple(findings), tuple(faults))
 
 
-def _asked(entry: RuleEntry, event: AnyEvent | None) -> bool:
-    # Only quotes come often enough to be worth skipping; anything else may have changed what every rule looks at.
-    return not isinstance(event, QuoteReported) or entry.rule.applies_to(event)
-
-
 def _finding(entry: RuleEntry, violation: RuleViolation, view: AccountView) -> Finding:
     violation = _replace(violation, account=view.account.account, rule_id=entry.rule_id)
-    action = _replace(entry.rule.get_enforcement_action(violation), account=view.account.account, rule_id=entry.rule_id)
-    return Finding(entry, violation, action)
+    action = entry.rule.get_enforcement_action(violation)
+    return Finding(entry, violation, _replace(action, account=view.account.account, rule_id=entry.rule_id))
 
 
-def remembered(view: AccountView, rulebook: Rulebook, event: AnyEvent | None) -> tuple[AccountState, tuple[str, ...]]:
+def _remembered(
+    view: AccountView, entries: Iterable[RuleEntry], event: AnyEvent
+) -> tuple[AccountState, tuple[str, ...]]:
     """Return the account with what its rules remember brought up to date, and the rules that failed to."""
     state = view.account
     faults: list[str] = []
-    for entry in rulebook.entries:
+    for entry in entries:
         memory = state.memories.get(entry.rule_id, {})
         try:
             renewed = entry.rule.remember(memory, event, view)
@@ -85,12 +166,12 @@ def remembered(view: AccountView, rulebook: Rulebook, event: AnyEvent | None) ->
     return state, tuple(faults)
 
 
-def warnings(view: AccountView, rulebook: Rulebook) -> tuple[tuple[RuleEntry, RuleWarning], ...]:
-    """Return the warnings of all rules that have not been told on this TradingDay."""
+def _warnings(view: AccountView, entries: Iterable[RuleEntry]) -> tuple[tuple[RuleEntry, RuleWarning], ...]:
+    """Return the warnings that have not been told on this TradingDay."""
     told = view.account.warned
     return tuple(
         (entry, warning)
-        for entry in rulebook.entries
+        for entry in entries
         for warning in entry.rule.warnings(view)
         if f"{entry.rule_id}|{warning.key}" not in told
     )
@@ -135,12 +216,6 @@ def _episode(finding: Finding, seq: int, at: datetime) -> Episode:
         since=at,
         message=finding.violation.message,
     )
-
-
-def heard(rulebook: Rulebook, event: AnyEvent | None, faults: Iterable[str]) -> tuple[str, ...]:
-    """Return the ids of the rules that this event asked and that answered."""
-    failed = {fault.split(":", 1)[0] for fault in faults}
-    return tuple(entry.rule_id for entry in rulebook.entries if entry.rule_id not in failed and _asked(entry, event))
 
 
 def acting(state: AccountState, rulebook: Rulebook, finding: Finding) -> bool:

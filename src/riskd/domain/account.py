@@ -237,10 +237,11 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     only told about; ``rules`` is the canonical text in force. ``reconciled`` is False until a snapshot has been
     booked since the start. A snapshot begun after ``recheck_seq`` is wanted while that is not zero. ``reentries``
     counts how often something appeared under the lockout.
-    ``base`` is the balance without today's realized P&L and fees, from a snapshot that was consistent in itself, and
-    ``base_drift`` another that one snapshot has shown since; ``highest_close`` and ``highest_equity`` are the
-    high-water marks of closed balance at 17:00 and of equity. ``down`` says which connections are lost since when,
-    ``gap_since`` from when on things may have happened unseen. ``memories`` are what rules remember, by rule id.
+    ``ended`` maps the orders that ended lately to the seq at which they did, so that a snapshot read before it does not
+    bring them back. ``base`` is the balance without today's realized P&L and fees, from a snapshot that was consistent
+    in itself, and ``base_drift`` another that one snapshot has shown since; ``highest_close`` and ``highest_equity``
+    are the high-water marks of closed balance at 17:00 and of equity. ``down`` says which connections are lost since
+    when, ``gap_since`` from when on things may have happened unseen. ``memories`` are what rules remember, by rule id.
     Source: rules.md section 0 for the definitions.
     """
 
@@ -269,6 +270,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     positions: Mapping[str, Position] = {}
     reported: Mapping[str, Reported] = {}
     orders: Mapping[str, WorkingOrder] = {}
+    ended: Mapping[str, int] = {}
     fills: Mapping[str, Fill] = {}
     earlier: frozenset[str] = frozenset()
     realized: Decimal = Decimal(0)

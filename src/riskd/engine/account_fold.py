@@ -49,7 +49,8 @@ def fold_order(state: AccountState, event: OrderReported, seq: int) -> AccountSt
     if order.status in ENDED:
         if order.order_id not in state.orders:
             return state
-        return _replace(state, orders=with_item(state.orders, order.order_id, None))
+        orders = with_item(state.orders, order.order_id, None)
+        return _replace(state, orders=orders, ended={**state.ended, order.order_id: seq})
     known = state.orders.get(order.order_id)
     return _replace(state, orders=with_item(state.orders, order.order_id, _merged(known, order, seq)))
 
@@ -114,7 +115,8 @@ def fold_snapshot(state: AccountState, event: SnapshotReported, context: Context
         return Snapshot(_replace(state, asked=None), void=True)
     state = _replace(
         state,
-        orders=_working(state, event.orders, context.seq),
+        orders=_working(state, event, context.seq),
+        ended={order_id: seq for order_id, seq in state.ended.items() if seq > event.asked_seq},
         balance=event.balance if event.balance is not None else state.balance,
         can_trade=event.can_trade if event.can_trade is not None else state.can_trade,
         name=event.name or state.name,
@@ -137,8 +139,15 @@ def _with_base(state: AccountState, balance: Decimal | None) -> AccountState:
     return _replace(state, base_drift=None if base == state.base else base)
 
 
-def _working(state: AccountState, orders: Iterable[WorkingOrder], seq: int) -> Mapping[str, WorkingOrder]:
-    return {o.order_id: _merged(state.orders.get(o.order_id), o, seq) for o in orders if o.status not in ENDED}
+def _working(state: AccountState, event: SnapshotReported, seq: int) -> Mapping[str, WorkingOrder]:
+    """Return the orders that the snapshot shows, corrected by what was reported while it was being read."""
+    shown = {
+        order.order_id: _merged(state.orders.get(order.order_id), order, seq)
+        for order in event.orders
+        if order.status not in ENDED and state.ended.get(order.order_id, 0) <= event.asked_seq
+    }
+    newer = {key: order for key, order in state.orders.items() if order.seq > event.asked_seq}
+    return {**shown, **newer}
 
 
 def _positions(

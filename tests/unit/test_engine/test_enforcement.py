@@ -309,3 +309,17 @@ def test_an_order_is_cancelled_once_while_it_is_being_cancelled() -> None:
     assert desk.cancels == ["O9"]
     desk.order("O9", "buy", 3, "NQ", status=OrderStatus.CANCELLED)
     assert not desk.state.cancels
+
+
+def test_a_snapshot_does_not_undo_what_was_reported_while_it_was_read() -> None:
+    """An order that appeared during the reading stays, one that ended during it does not come back."""
+    desk = Desk(MAX4)
+    desk.order("OLD", "buy", 1, "ES")
+    old = desk.state.orders["OLD"]
+    asked = desk.event_bus.last_seq
+    desk.order("OLD", "buy", 1, "ES", status=OrderStatus.CANCELLED)
+    desk.order("NEW", "buy", 1, "ES")
+
+    desk.snapshot(orders=[old], asked_seq=asked)
+
+    assert list(desk.state.orders) == ["NEW"]

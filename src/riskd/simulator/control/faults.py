@@ -22,6 +22,7 @@ class FaultDesk:
         self._gateway = gateway
         self._plan: FaultPlan | None = None
         self._over: list[tuple[datetime, Strike]] = []
+        self.struck = 0
 
     def load(self, file: FaultFile) -> None:
         """Put a plan in force, instead of the one before; none of its faults lasts on."""
@@ -64,6 +65,8 @@ class FaultDesk:
             self._begin(strike, at)
             if strike.lasts:
                 self._over.append((at + strike.lasts, strike))
+            self.struck += 1
+            self._gateway.bell.ring()
 
     def _begin(self, strike: Strike, at: datetime) -> None:
         control, rule = self._gateway.control, strike.rule

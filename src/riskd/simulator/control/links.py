@@ -79,7 +79,7 @@ class LinkControl(ControlBase):
     def half_open(self, hub: HubChoice = "all") -> None:
         """Leave the present connections open but dead."""
         for each in self._gateway.hubs(hub):
-            each.mute()
+            each.play_dead()
 
     def rest_down(self, *, seconds: float | None = None) -> None:
         """Break every REST request, for some real seconds or until `rest_up`."""

@@ -57,6 +57,12 @@ class Connection:
             self.hang_up(HangUp.ABORT)
         self._wake.set()
 
+    def play_dead(self) -> None:
+        """Leave the socket open: send nothing more, read nothing more, not even pings."""
+        self.mute = True
+        if self._request.transport is not None and self._request.transport.is_reading():
+            self._request.transport.pause_reading()
+
     def hang_up(self, how: HangUp) -> None:
         """End the connection after what is queued (at once when it is to be aborted)."""
         if how is HangUp.ABORT:

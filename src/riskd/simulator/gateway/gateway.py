@@ -193,7 +193,12 @@ class SimulatedGateway:
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         """Do something after some real seconds, unless the gateway stops before."""
-        self._timers.append(asyncio.get_running_loop().call_later(seconds, act))
+
+        def due() -> None:
+            act()
+            self.bell.ring()
+
+        self._timers.append(asyncio.get_running_loop().call_later(seconds, due))
 
     def is_wanted(self, target: str, key: int | str | None) -> bool:
         """Return whether somebody subscribed to an event."""

@@ -95,10 +95,10 @@ class Hub:
         """Return how many clients have shaken hands."""
         return len(self._ready())
 
-    def mute(self) -> None:
+    def play_dead(self) -> None:
         """Leave every connection open and dead: nothing is sent, nothing heard."""
         for connection in self.connections:
-            connection.mute = True
+            connection.play_dead()
 
     def _ready(self) -> list[Connection]:
         return [connection for connection in self.connections if connection.ready]

@@ -112,6 +112,8 @@ class _Reader:
             return
         draft = self._draft
         if draft is None:
+            if self._bad:
+                return  # no scenario file at all, or one whose first line is broken: said once
             raise words.fail('scenario "its name" before anything else')
         if words.next.startswith("->"):
             draft.steps.append(self._judgement(number, text, words, draft))
@@ -170,7 +172,7 @@ class _Reader:
             return
         first = next((step for step in draft.steps if isinstance(step, Happening)), None)
         if first is None or draft.clock.day is None:
-            if draft.clock.now is None:
+            if not any(bad.line >= draft.line for bad in self._bad):
                 self._bad.append(BadLine(self._file, draft.line, "expected a line with a time in this scenario"))
             return
         beginning = tuple(Happening(line, text, first.at, fact) for line, text, fact in draft.beginning)

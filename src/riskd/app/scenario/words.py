@@ -9,6 +9,7 @@ from typing import Final
 from riskd.domain.instruments import PRODUCTS, contract_of_symbol, root_of_contract
 from riskd.domain.orders import Side
 
+_MOST_SHOWN: Final = 60
 _NUMBER: Final = re.compile(r"^[+-]?\d{1,12}(?:\.\d{1,12})?$")
 _COUNT: Final = re.compile(r"^[1-9]\d{0,5}$")
 _NAME: Final = re.compile(r"^[\w.-]{1,64}$", re.ASCII)

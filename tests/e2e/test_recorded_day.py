@@ -3,6 +3,7 @@
 import csv
 import gzip
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from riskd.domain.calendar import trading_day
 from riskd.domain.events import Fill
 from riskd.domain.instruments import symbol_of_contract
 from riskd.simulator import SimulatedGateway
-from tests.support.daemon import ACCOUNT, gateway_settings, running, settings_for, started
+from tests.support.daemon import ACCOUNT, Daemon, gateway_settings, running, settings_for, started
 from tests.support.recorded import recorded
 
 LIMIT = Decimal("-500.00")
@@ -41,6 +42,16 @@ def breaching_fill(fills: list[Fill]) -> int:
     raise AssertionError("the recorded day never reaches the limit")
 
 
+def booked(daemon: Daemon, trade: str) -> bool:
+    """Tell whether a trade has reached the account."""
+    return trade in daemon.state.fills
+
+
+def seen(daemon: Daemon, contract: str, price: Decimal) -> bool:
+    """Tell whether a price has been judged."""
+    return daemon.state.locked or daemon.runtime.state_manager.market[contract].last == price
+
+
 @pytest.mark.e2e
 async def test_a_recorded_day_is_locked_at_the_same_fill(tmp_path: Path) -> None:
     """The day of 2026-03-16, its fills injected at their prices with no quotes between, locks where arithmetic says."""
@@ -58,7 +69,7 @@ async def test_a_recorded_day_is_locked_at_the_same_fill(tmp_path: Path) -> None
                     int(ACCOUNT), symbol, fill.side.value, fill.quantity, fill.price, fee=FREE, commission=FREE
                 )
                 trade = str(placed.trade_ids[0])
-                await daemon.until(lambda trade=trade: trade in daemon.state.fills)  # type: ignore[misc]
+                await daemon.until(partial(booked, daemon, trade))
                 if daemon.state.locked:
                     locked_at = index
                     break

@@ -6,15 +6,16 @@ from pathlib import Path
 from riskd.domain.calendar import next_reset
 from tests.support.daemon import ACCOUNT, running
 
+FREE = Decimal(0)
+
 
 async def test_combined_pnl_triggers_lockout(tmp_path: Path) -> None:
     """-850 realized and -100 open are left alone; at -200 open the account is flattened and locked until 17:00."""
     async with running(tmp_path, {"DailyRealizedLoss": {"limit": "-1000.00"}}) as daemon:
         control, manager = daemon.gateway.control, daemon.runtime.state_manager
-        free = {"fee": Decimal(0), "commission": Decimal(0)}
-        control.fill(int(ACCOUNT), "ES", "buy", 1, Decimal("5817.00"), **free)
-        control.fill(int(ACCOUNT), "ES", "sell", 1, Decimal("5800.00"), **free)
-        control.fill(int(ACCOUNT), "MNQ", "buy", 2, Decimal("18000.00"), **free)
+        control.fill(int(ACCOUNT), "ES", "buy", 1, Decimal("5817.00"), fee=FREE, commission=FREE)
+        control.fill(int(ACCOUNT), "ES", "sell", 1, Decimal("5800.00"), fee=FREE, commission=FREE)
+        control.fill(int(ACCOUNT), "MNQ", "buy", 2, Decimal("18000.00"), fee=FREE, commission=FREE)
         await daemon.until(lambda: daemon.quantity("MNQ") == 2)
         assert manager.realized_pnl_today(ACCOUNT, daemon.runtime.clock.now()) == Decimal("-850.00")
 

@@ -6,6 +6,8 @@ from riskd.rules.session_block_outside import SessionBlockOutsideRule
 from tests.support.daemon import ACCOUNT, running
 from tests.support.rule_builders import closed_per_root, ct, fill, view
 
+FREE = Decimal(0)
+
 
 def test_session_block_outside_allowed_hours() -> None:
     """Session Monday to Friday 08:30-15:00: what is bought on Friday at 16:00 is closed."""
@@ -44,9 +46,8 @@ async def test_daily_reset_at_5pm_ct(tmp_path: Path) -> None:
     """Realized -500 and locked out: at 17:00 Chicago time both are gone."""
     async with running(tmp_path, {"DailyRealizedLoss": {"limit": "-500.00"}}, start="2025-10-17 14:00") as daemon:
         control, manager = daemon.gateway.control, daemon.runtime.state_manager
-        free = {"fee": Decimal(0), "commission": Decimal(0)}
-        control.fill(int(ACCOUNT), "ES", "buy", 1, Decimal("5810.00"), **free)
-        control.fill(int(ACCOUNT), "ES", "sell", 1, Decimal("5800.00"), **free)
+        control.fill(int(ACCOUNT), "ES", "buy", 1, Decimal("5810.00"), fee=FREE, commission=FREE)
+        control.fill(int(ACCOUNT), "ES", "sell", 1, Decimal("5800.00"), fee=FREE, commission=FREE)
         await daemon.until(lambda: manager.is_locked_out(ACCOUNT) and daemon.state.flatten is None)
         assert manager.realized_pnl_today(ACCOUNT, daemon.runtime.clock.now()) == Decimal("-500.00")
         assert manager.lockout_until(ACCOUNT) == ct("2025-10-17 17:00")

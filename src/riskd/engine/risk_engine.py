@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -11,7 +12,8 @@ from riskd.domain.account import AccountState, Episode
 from riskd.domain.account_view import AccountView
 from riskd.domain.events import AnyEvent, QuoteReported
 from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarning
-from riskd.rules.contract import Mode, RiskRule, Rulebook, RuleEntry
+from riskd.engine.containment import contained
+from riskd.rules.contract import Mode, RiskRule, RiskRulePlugin, Rulebook, RuleEntry
 
 ORDERS_WITHIN: Final = timedelta(seconds=1)
 """How long a rule that asks for the broker's orders first waits for them."""
@@ -59,19 +61,16 @@ class _Prepared(msgspec.Struct, frozen=True):
 def _prepared(rulebook: Rulebook) -> _Prepared:
     return _Prepared(
         rulebook,
-        warning=tuple(e for e in rulebook.entries if _overrides(e, "warnings")),
-        remembering=tuple(e for e in rulebook.entries if _overrides(e, "remember")),
+        warning=tuple(e for e in rulebook.entries if not _inherits(e.rule, "warnings")),
+        remembering=tuple(e for e in rulebook.entries if not _inherits(e.rule, "remember")),
         watches_equity=any(e.rule.watches_equity for e in rulebook.entries),
     )
 
 
-def _overrides(entry: RuleEntry, method: str) -> bool:
-    rule = type(entry.rule)
-    return not (issubclass(rule, RiskRule) and rule.__dict__.get(method) is None and _inherits(rule, method))
-
-
-def _inherits(rule: type[RiskRule], method: str) -> bool:
-    return all(method not in base.__dict__ for base in rule.__mro__ if base is not RiskRule)
+def _inherits(rule: RiskRulePlugin, method: str) -> bool:
+    """Tell whether a rule leaves a method as RiskRule has it, which is: nothing to ask."""
+    defining = next((base for base in type(rule).__mro__ if method in base.__dict__), None)
+    return defining is RiskRule
 
 
 class RiskEngine:
@@ -97,19 +96,18 @@ class RiskEngine:
         """
         prepared = self._prepared[view.account.account]
         quote = isinstance(event, QuoteReported)
-        faults: tuple[str, ...] = ()
+        faults: list[str] = []
         if prepared.remembering and not quote:
-            state, faults = _remembered(view, prepared.remembering, event)
-            view = view.of(state)
+            view = view.of(_remembered(view, prepared.remembering, event, faults))
         if prepared.watches_equity:
             view = view.of(_with_high_water(view))
         # Only quotes come often enough to be worth skipping; anything else may have changed what every rule looks at.
         entries = prepared.rulebook.entries
         asked = tuple(e for e in entries if e.rule.applies_to(event)) if quote else entries
         verdict = judge(view, asked, event)
+        due = _warnings(view, prepared.warning, faults) if prepared.warning else ()
         if faults:
             verdict = _replace(verdict, faults=(*faults, *verdict.faults))
-        due = _warnings(view, prepared.warning) if prepared.warning else ()
         if not (verdict.findings or verdict.faults or view.account.episodes):
             return Hearing(view.account, verdict, due)
         failed = {fault.split(":", 1)[0] for fault in verdict.faults}
@@ -134,12 +132,13 @@ def judge(view: AccountView, entries: Iterable[RuleEntry], event: AnyEvent | Non
     findings: list[Finding] = []
     faults: list[str] = []
     for entry in entries:
-        try:
-            found = tuple(entry.rule.violations(event, view))
-            findings.extend(_finding(entry, violation, view) for violation in found)
-        except Exception as error:  # noqa: BLE001 - a third party's rule may raise anything; its account fails closed
-            faults.append(f"{entry.rule_id}: {type(error).__name__}: {error}")
+        nothing: tuple[Finding, ...] = ()
+        findings.extend(contained(entry.rule_id, partial(_found, entry, event, view), nothing, faults))
     return Verdict(tuple(findings), tuple(faults))
+
+
+def _found(entry: RuleEntry, event: AnyEvent | None, view: AccountView) -> tuple[Finding, ...]:
+    return tuple(_finding(entry, violation, view) for violation in entry.rule.violations(event, view))
 
 
 def _finding(entry: RuleEntry, violation: RuleViolation, view: AccountView) -> Finding:
@@ -148,33 +147,32 @@ def _finding(entry: RuleEntry, violation: RuleViolation, view: AccountView) -> F
     return Finding(entry, violation, _replace(action, account=view.account.account, rule_id=entry.rule_id))
 
 
-def _remembered(
-    view: AccountView, entries: Iterable[RuleEntry], event: AnyEvent
-) -> tuple[AccountState, tuple[str, ...]]:
-    """Return the account with what its rules remember brought up to date, and the rules that failed to."""
+def _remembered(view: AccountView, entries: Iterable[RuleEntry], event: AnyEvent, faults: list[str]) -> AccountState:
+    """Return the account with what its rules remember brought up to date."""
     state = view.account
-    faults: list[str] = []
     for entry in entries:
         memory = state.memories.get(entry.rule_id, {})
-        try:
-            renewed = entry.rule.remember(memory, event, view)
-        except Exception as error:  # noqa: BLE001 - a third party's rule may raise anything; its account fails closed
-            faults.append(f"{entry.rule_id}: {type(error).__name__}: {error}")
-            continue
+        renewed = contained(entry.rule_id, partial(entry.rule.remember, memory, event, view), memory, faults)
         if renewed != memory:
             state = _replace(state, memories={**state.memories, entry.rule_id: renewed})
-    return state, tuple(faults)
+    return state
 
 
-def _warnings(view: AccountView, entries: Iterable[RuleEntry]) -> tuple[tuple[RuleEntry, RuleWarning], ...]:
+def _warnings(
+    view: AccountView, entries: Iterable[RuleEntry], faults: list[str]
+) -> tuple[tuple[RuleEntry, RuleWarning], ...]:
     """Return the warnings that have not been told on this TradingDay."""
     told = view.account.warned
-    return tuple(
-        (entry, warning)
-        for entry in entries
-        for warning in entry.rule.warnings(view)
-        if f"{entry.rule_id}|{warning.key}" not in told
-    )
+    found: list[tuple[RuleEntry, RuleWarning]] = []
+    for entry in entries:
+        nothing: tuple[RuleWarning, ...] = ()
+        warned = contained(entry.rule_id, partial(_warned, entry, view), nothing, faults)
+        found.extend((entry, warning) for warning in warned if f"{entry.rule_id}|{warning.key}" not in told)
+    return tuple(found)
+
+
+def _warned(entry: RuleEntry, view: AccountView) -> tuple[RuleWarning, ...]:
+    return tuple(entry.rule.warnings(view))
 
 
 def with_episodes(
@@ -227,7 +225,7 @@ def headroom(view: AccountView, rulebook: Rulebook) -> Mapping[str, Decimal]:
     """Return by rule id how far in USD the account is from each of its money limits."""
     found: dict[str, Decimal] = {}
     for entry in rulebook.entries:
-        room = entry.rule.headroom(view)
+        room = contained(entry.rule_id, partial(entry.rule.headroom, view), None, [])
         if room is not None:
             found[entry.rule_id] = room
     return found

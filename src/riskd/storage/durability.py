@@ -96,6 +96,7 @@ class Syncer:
         """Start the thread."""
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._asked = False
+        self._failing = False
         self._on_trouble = on_trouble
         self._thread = threading.Thread(target=self._run, name="riskd-sync", daemon=True)
         self._thread.start()
@@ -129,7 +130,15 @@ class Syncer:
             try:
                 job()
             except OSError as error:
-                self._on_trouble(f"the disk did not confirm the journal's last lines: {error.strerror}")
+                self._tell(error)
+            else:
+                self._failing = False
+
+    def _tell(self, error: OSError) -> None:
+        """Report the first failure of a row: the disk fails at every line, and once is enough to hear it."""
+        if not self._failing:
+            self._on_trouble(f"the disk did not confirm the journal's last lines: {error.strerror}")
+        self._failing = True
 
 
 def _sync_and_close(fd: int) -> None:

@@ -77,6 +77,7 @@ class JsonStateStore:
         self._waiting: dict[str, _Waiting] = {}
         self._wake = threading.Condition()
         self._closing = False
+        self._failing: set[str] = set()
         try:
             make_directory(self.directory)
         except OSError as error:
@@ -151,12 +152,19 @@ class JsonStateStore:
         try:
             self._write(waiting, self._now())
         except OSError as error:
+            self._tell(waiting.state.account, error)
+            return False
+        self._failing.discard(waiting.state.account)
+        return True
+
+    def _tell(self, account: str, error: OSError) -> None:
+        """Report the first failure of a row; it is tried every second."""
+        if account not in self._failing:
             self._on_trouble(
-                f"the state of account {waiting.state.account} could not be written to {self.directory}: "
+                f"the state of account {account} could not be written to {self.directory}: "
                 f"{error.strerror or error}; riskd tries again, and the journal has it meanwhile"
             )
-            return False
-        return True
+        self._failing.add(account)
 
     def _try_later(self, failed: Mapping[str, _Waiting]) -> None:
         with self._wake:

@@ -3,6 +3,8 @@
 import os
 import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -203,6 +205,37 @@ def test_a_day_that_cannot_be_started_is_told_and_tried_again(tmp_path: Path) ->
     assert list(read_journal(tmp_path / "journal")) == [entry(1)]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of a file")
+def test_half_a_line_is_taken_back(tmp_path: Path) -> None:
+    """A disk that fills up in the middle of a line leaves no half of it; with room again the journal goes on."""
+    journal = FileJournal(tmp_path)
+    journal.append(entry(1))
+    path = tmp_path / "2026-03-10.jsonl"
+    whole = path.read_bytes()
+    with files_limited_to(len(whole) + 100):
+        for _ in range(2):
+            with pytest.raises(JournalUnwritable, match="the disk took only 100 bytes of a line"):
+                journal.append(entry(2))
+            assert path.read_bytes() == whole
+    journal.append(entry(2))
+    journal.close()
+    assert verify(tmp_path).breaks == ()
+    assert list(read_journal(tmp_path)) == [entry(1), entry(2)]
+
+
+@contextmanager
+def files_limited_to(size: int) -> Iterator[None]:
+    """Let the operating system refuse to make any file longer than this."""
+    import resource  # noqa: PLC0415 - Windows has none
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
 def test_closing_twice_is_harmless(tmp_path: Path) -> None:
     """A stop that is asked for twice stops once."""
     for durable in (True, False):
@@ -214,7 +247,7 @@ def test_closing_twice_is_harmless(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_does_not_confirm_is_reported() -> None:
-    """A failed sync is told, for the thread has nobody to raise it to."""
+    """A failed sync is told, for the thread has nobody to raise it to; once, though it fails again and again."""
     heard: list[str] = []
     told = threading.Event()
 
@@ -229,4 +262,4 @@ def test_a_disk_that_does_not_confirm_is_reported() -> None:
     syncer.retire(writing)
     syncer.close()
     os.close(reading)
-    assert heard[0] == "the disk did not confirm the journal's last lines: Invalid argument"
+    assert heard == ["the disk did not confirm the journal's last lines: Invalid argument"]

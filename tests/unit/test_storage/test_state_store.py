@@ -131,8 +131,10 @@ def test_a_disk_that_fails_is_told_and_tried_again(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "accounts")
     store.save(account(), 7)
     assert told.wait(5)
+    store.save(account(), 7)
     (tmp_path / "accounts").mkdir()
     store.close()
+    assert len(heard) == 1
     assert "the state of account 101 could not be written" in heard[0]
     assert decode((tmp_path / "accounts" / "101.json").read_bytes()).seq == 7
 
@@ -148,6 +150,13 @@ def test_a_newer_state_replaces_one_that_failed(tmp_path: Path) -> None:
     (tmp_path / "accounts").mkdir()
     store.close()
     assert decode((tmp_path / "accounts" / "101.json").read_bytes()).seq == 8
+
+
+def test_a_file_that_cannot_even_be_read_is_one_plain_sentence(tmp_path: Path, store: JsonStateStore) -> None:
+    """What the operating system refuses is no damage that could be set aside: the start ends with a reason."""
+    (tmp_path / "accounts" / "101.json").mkdir()
+    with pytest.raises(StateUnwritable, match="Is a directory"):
+        store.load()
 
 
 def test_an_unusable_directory_is_one_plain_sentence(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,6 +12,7 @@ from riskd.adapters.projectx.sdk_adapter import ProjectXBroker
 from riskd.adapters.projectx.settings import ProjectXSettings
 from riskd.domain.events import AnyEvent, ConnectionChanged, Link
 from riskd.simulator import SimulatedGateway
+from riskd.simulator.gateway.request_log import Received
 
 _T = TypeVar("_T")
 
@@ -143,6 +144,11 @@ class Rig:
         self.broker = ProjectXBroker(
             settings, publish=self.ear.publish, clock=self.clock, last_seq=self.ear.last_seq, log=self.notes
         )
+
+
+def body(request: Received) -> dict[str, Any]:
+    """Return the JSON object that a request carried."""
+    return msgspec.json.decode(request.body, type=dict[str, Any])
 
 
 def settings_for(gateway: SimulatedGateway, accounts: Iterable[str] = (), **changes: float | str) -> ProjectXSettings:

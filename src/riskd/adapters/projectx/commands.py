@@ -4,7 +4,6 @@ A command is never repeated here. Whether to ask again, and when, is the engine'
 """
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -14,15 +13,14 @@ from riskd.adapters.projectx.budget import Budget, Purpose
 from riskd.adapters.projectx.capabilities import Call, Support
 from riskd.adapters.projectx.close_channel import Answer, CloseChannel, NotSent, Result
 from riskd.adapters.projectx.context import Context
-from riskd.adapters.projectx.outcomes import UNSUPPORTED, Verdict, judge
+from riskd.adapters.projectx.outcomes import NOT_LOGGED_IN, RATE_LIMITED, UNSUPPORTED, Verdict, judge
 from riskd.adapters.projectx.reads import key
 from riskd.adapters.projectx.roster import Roster
+from riskd.adapters.projectx.session import Session
 from riskd.domain.commands import BrokerCommand, CancelOrder, ClosePosition, ResizeOrder
 from riskd.domain.events import CommandEnded, Outcome
 
 _ENCODER: Final = msgspec.json.Encoder()
-_UNAUTHORIZED: Final = 401
-_TOO_MANY: Final = 429
 _RETRY_AFTER_S: Final = 5.0
 
 
@@ -36,13 +34,13 @@ class Commands:
         budget: Budget,
         *,
         roster: Roster,
-        on_refused_login: Callable[[], None],
+        session: Session,
     ) -> None:
         self._context = context
         self._channel = channel
         self._budget = budget
         self._roster = roster
-        self._on_refused_login = on_refused_login
+        self._session = session
 
     def execute(self, command: BrokerCommand) -> None:
         """Write the request of one command in this very call, or find out that it cannot be."""
@@ -56,7 +54,7 @@ class Commands:
             loop.call_soon(self._end, command, verdict)
             return
         closing = call in (Call.CLOSE, Call.PARTIAL_CLOSE)
-        self._channel.send(call.value, body, partial(self._answered, command, call), first=closing)
+        self._channel.send(call.value, body, partial(self._answered, command, call, self._session.token), first=closing)
 
     def _cannot(self, account: str, call: Call) -> Verdict | None:
         capabilities = self._roster.capabilities(account)
@@ -64,21 +62,21 @@ class Commands:
             return None
         return Verdict(Outcome.REJECTED, UNSUPPORTED[call], f"not tried: {capabilities.why}")
 
-    def _answered(self, command: BrokerCommand, call: Call, result: Result) -> None:
+    def _answered(self, command: BrokerCommand, call: Call, token: str, result: Result) -> None:
         if isinstance(result, Answer):
             verdict = judge(call, result.status, result.body, self._context.clock.now())
-            self._learn(command.account, call, result, verdict)
+            self._learn(command.account, call, result.retry_after_s, verdict)
+            if verdict.code == NOT_LOGGED_IN:
+                self._context.tasks.once("login", self._session.replace(token))
         elif isinstance(result, NotSent):
             verdict = Verdict(Outcome.UNAVAILABLE, "not_sent", result.why)
         else:
             verdict = Verdict(Outcome.UNKNOWN, "no_answer", result.why)
         self._end(command, verdict)
 
-    def _learn(self, account: str, call: Call, answer: Answer, verdict: Verdict) -> None:
-        if answer.status == _UNAUTHORIZED:
-            self._on_refused_login()
-        elif answer.status == _TOO_MANY:
-            pause_s = _RETRY_AFTER_S if answer.retry_after_s is None else answer.retry_after_s
+    def _learn(self, account: str, call: Call, retry_after_s: float | None, verdict: Verdict) -> None:
+        if verdict.code == RATE_LIMITED:
+            pause_s = _RETRY_AFTER_S if retry_after_s is None else retry_after_s
             self._budget.pause(asyncio.get_running_loop().time() + pause_s)
         elif verdict.unsupported:
             self._roster.refused(account, call, verdict.text)

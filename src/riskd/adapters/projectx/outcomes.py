@@ -19,6 +19,8 @@ from riskd.domain.events import Outcome
 
 MARKET_CLOSED: Final = "market_closed"
 ORDER_REJECTED: Final = "order_rejected"
+NOT_LOGGED_IN: Final = "not_logged_in"
+RATE_LIMITED: Final = "rate_limited"
 UNSUPPORTED: Final = {
     Call.PARTIAL_CLOSE: "partial_not_supported",
     Call.CANCEL: "cancel_not_supported",
@@ -65,7 +67,7 @@ _SAYS_NEVER: Final = re.compile(r"not supported|\bfollower\b|\bcannot\b", re.IGN
 
 _HTTP_OK: Final = 200
 _HTTP_CLIENT_ERRORS: Final = range(400, 500)
-_HTTP_NOTHING_DONE: Final = {401: "not_logged_in", 403: "forbidden", 429: "rate_limited"}
+_HTTP_NOTHING_DONE: Final = {401: NOT_LOGGED_IN, 403: "forbidden", 429: RATE_LIMITED}
 _HTTP_REDIRECTS: Final = range(300, 400)
 
 

@@ -101,7 +101,8 @@ class Rest:
         if status == _UNAUTHORIZED:
             return NotLoggedIn(f"the gateway answered {path} with HTTP 401: the login is not valid any more")
         if status == _TOO_MANY:
-            pause_s = seconds(response.headers.get("Retry-After", "").encode("latin-1")) or _RETRY_AFTER_S
+            asked_s = seconds(response.headers.get("Retry-After", "").encode("latin-1"))
+            pause_s = _RETRY_AFTER_S if asked_s is None else asked_s
             self._budget.pause(asyncio.get_running_loop().time() + pause_s)
             return TooManyRequests(f"the gateway answered {path} with HTTP 429: too many requests")
         if status >= _SERVER_ERRORS:

@@ -71,9 +71,7 @@ class ProjectXBroker:
         self._session = Session(settings, self._rest, links, log)
         self._session.on_token = self._use_token
         self._channel = CloseChannel(settings, may_ping=self._may_ping, on_date=self._observe)
-        self._commands = Commands(
-            context, self._channel, self._budget, roster=self._roster, on_refused_login=self._log_in_again
-        )
+        self._commands = Commands(context, self._channel, self._budget, roster=self._roster, session=self._session)
         reads = Reads(self._session, log, clock.now)
         self._instruments = Instruments(context, reads)
         self._market = MarketSide(context, self._control)
@@ -171,9 +169,6 @@ class ProjectXBroker:
         self._user_hub.restart("riskd has a fresh token")
         self._market_hub.restart("riskd has a fresh token")
 
-    def _log_in_again(self) -> None:
-        self._context.tasks.once("login", self._session.replace(self._session.token))
-
     def _doubt(self, account: str | None) -> None:
         self._reconciler.doubt(account)
 
@@ -196,9 +191,11 @@ class ProjectXBroker:
             self._context.log.error("simulated_time_unreadable", why=said.why)
             return
         now, speed = said
+        # The token was issued in the gateway's time, so the first word of that time is no leap.
+        leapt_s = max((now - self._context.clock.now()).total_seconds(), 0) if self._simulated else 0.0
         self._simulated = True
         self._context.clock.simulate(now, speed)
-        self._session.simulate(speed)
+        self._session.simulate(speed, leapt_s=leapt_s)
 
     async def _logged_out(self) -> None:
         loop, token = asyncio.get_running_loop(), self._session.token

@@ -80,15 +80,22 @@ class Session:
         while True:
             self._renewed.clear()
             try:
-                async with asyncio.timeout_at(self._since + self._lasts_s / self._speed if self._speed else None):
+                async with asyncio.timeout_at(self._due()):
                     await self._renewed.wait()
             except TimeoutError:
                 await self._renew()
 
-    def simulate(self, speed: float) -> None:
-        """Let the token age as fast as a simulated gateway's time runs."""
+    def simulate(self, speed: float, *, leapt_s: float) -> None:
+        """Let the token age as a simulated gateway's time runs and leaps."""
         self._speed = speed
+        self._lasts_s -= leapt_s
         self._renewed.set()
+
+    def _due(self) -> float | None:
+        """Return when to renew by the loop's time, None while a simulated time stands still."""
+        if self._lasts_s <= 0:
+            return self._since
+        return self._since + self._lasts_s / self._speed if self._speed else None
 
     async def _renew(self) -> None:
         async with self._lock:

@@ -156,7 +156,10 @@ class Runtime:
         for account in self._settings.rules:
             await self._arm(account)
         took_ms = (perf_counter_ns() - started) // 1_000_000
-        self.log.info("ready", accounts=sorted(self._settings.rules), took_ms=took_ms)
+        states = self.state_manager.accounts
+        armed = sorted(a for a in self._settings.rules if a in states and states[a].armed and states[a].reconciled)
+        left = sorted(set(self._settings.rules) - set(armed))
+        self.log.info("ready", accounts=armed, not_armed=left, took_ms=took_ms)
         self.ready.set()
 
     def _brought_up(self, task: asyncio.Task[None]) -> None:

@@ -12,6 +12,7 @@ from riskd.engine.core import Core
 def status(core: Core, account: str, at: datetime) -> Mapping[str, object]:
     """Return the account's figures for a log line or a screen.
 
+    Shape: ``flattening`` lasts until the broker has confirmed the account flat.
     Units: USD rounded to cents; ``headroom`` is the nearest limit's, None without one.
     """
     state = core.state_manager.accounts.get(account)
@@ -31,6 +32,7 @@ def status(core: Core, account: str, at: datetime) -> Mapping[str, object]:
         "headrooms": {rule: to_cents(room) for rule, room in rooms.items()},
         "locked": [{"cause": x.cause, "until": x.until, "reason": x.reason} for x in state.lockouts],
         "working": len(state.orders),
+        "flattening": state.flatten is not None,
     }
 
 

@@ -245,7 +245,8 @@ class AccountPass:
 
     def _flatten_what_appears(self) -> None:
         state = self.state
-        if not state.lockouts or state.flatten is not None or self._clean():
+        under_way = state.flatten is not None and state.flatten.flat_seq is None
+        if not state.lockouts or under_way or self._clean():
             return
         lockout = max(state.lockouts, key=lambda x: (x.until is None, x.until or x.since, x.cause))
         self.state = _replace(state, reentries=state.reentries + 1)
@@ -270,10 +271,7 @@ class AccountPass:
         target = self.state.flatten
         if target is None:
             return
-        if not self._clean():
-            if target.flat_seq is not None:
-                self.state = _replace(self.state, flatten=_replace(target, flat_seq=None))
-        elif target.flat_seq is None:
+        if target.flat_seq is None and self._clean():
             self.state = _replace(self.state, flatten=_replace(target, flat_seq=self._seq))
             self._end_enforcements(target.rule)
 
@@ -356,7 +354,9 @@ class AccountPass:
         """Return the enforcement that a close belongs to, begun now unless one of its rule is under way."""
         found = next((e for e in self.state.enforcements if e.rule == want.rule), None)
         if found is None:
-            self._begin(want.rule, ActionType.CLOSE_POSITION, want.headline or want.reason)
+            flattening = self.state.flatten is not None
+            action = ActionType.FLATTEN_ACCOUNT if flattening else ActionType.CLOSE_POSITION
+            self._begin(want.rule, action, want.headline or want.reason)
             self._count(want.rule, want)
         found = next(e for e in self.state.enforcements if e.rule == want.rule)
         contracts = found.contracts if want.contract in found.contracts else (*found.contracts, want.contract)

@@ -324,3 +324,22 @@ def test_a_snapshot_does_not_undo_what_was_reported_while_it_was_read() -> None:
     desk.snapshot(orders=[old], asked_seq=asked)
 
     assert list(desk.state.orders) == ["NEW"]
+
+
+def test_a_reentry_before_the_flat_is_confirmed_counts_as_one() -> None:
+    """What appears between the last fill and the snapshot that would confirm it is a re-entry like any other."""
+    desk = Desk(LOSS500)
+    desk.fill("buy", 2, "MNQ", "18000")
+    desk.quote("MNQ", "17875")
+    desk.outcome(Outcome.ACCEPTED)
+    desk.fill("sell", 2, "MNQ", "17874.50")
+    desk.forget()
+
+    desk.fill("buy", 1, "ES", "5800")
+    desk.outcome(Outcome.ACCEPTED)
+    desk.fill("sell", 1, "ES", "5800")
+
+    assert [a.kind for a in desk.alerts] == ["reentry"]
+    assert [(e.action, e.text) for e in desk.ended] == [
+        ("flatten_account", "DailyRealizedLoss: new exposure under the lockout, flattened 1 ES")
+    ]

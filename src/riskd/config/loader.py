@@ -102,7 +102,7 @@ def _text(path: Path) -> str:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        _fail(path, "there is no such file", "check the path, or let `riskd init` write one")
+        _fail(path, "there is no such file", "check the path")
     except IsADirectoryError:
         _fail(path, "is a directory", "name the file in it, such as config.json")
     except OSError as error:

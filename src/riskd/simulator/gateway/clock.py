@@ -15,7 +15,7 @@ class GatewayClock:
     def __init__(self, *, start: datetime | None = None, speed: Decimal = Decimal(1)) -> None:
         """Begin at `start` (real time if None), at `speed` times real time; 0 stands still."""
         self.simulated = start is not None or speed != 1
-        self._base = start if start is not None else datetime.now(UTC)
+        self._base = start.astimezone(UTC) if start is not None else datetime.now(UTC)
         self._speed = speed
         self._since = time.monotonic()
 
@@ -34,7 +34,7 @@ class GatewayClock:
         now = self.now()
         if to < now:
             raise ValueError(f"time cannot go back from {now.isoformat()} to {to.isoformat()}")
-        self._base, self._since, self.simulated = to, time.monotonic(), True
+        self._base, self._since, self.simulated = to.astimezone(UTC), time.monotonic(), True
 
     def set_speed(self, speed: Decimal) -> None:
         """Run at another speed from now on; ValueError when it is negative."""

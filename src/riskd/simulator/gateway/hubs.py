@@ -46,6 +46,7 @@ class Hub:
         """Serve a hub; `on_subscribe` may greet a connection that asked for something."""
         self.name = name
         self.connections: set[Connection] = set()
+        self._subscribers: dict[Subscription, dict[Connection, None]] = {}
         self.down = False
         self._on_subscribe = on_subscribe
         self._handshake_within = handshake_within
@@ -62,7 +63,7 @@ class Hub:
                 handshake_within=self._handshake_within,
             )
         finally:
-            self.connections.discard(connection)
+            self._forget(connection)
         return socket
 
     async def keep_alive(self) -> None:
@@ -74,7 +75,7 @@ class Hub:
 
     def wanted(self, subscription: Subscription) -> list[Connection]:
         """Return the connections that asked for something."""
-        return [each for each in self.connections if subscription in each.subscriptions]
+        return list(self._subscribers.get(subscription, ()))
 
     def publish(self, subscription: Subscription, record: bytes) -> None:
         """Send a record to all who asked for it."""
@@ -100,6 +101,11 @@ class Hub:
         for connection in self.connections:
             connection.play_dead()
 
+    def _forget(self, connection: Connection) -> None:
+        self.connections.discard(connection)
+        for subscribers in self._subscribers.values():
+            subscribers.pop(connection, None)
+
     def _ready(self) -> list[Connection]:
         return [connection for connection in self.connections if connection.ready]
 
@@ -124,9 +130,9 @@ class Hub:
             return f"Failed to invoke '{message.target}' due to an error on the server."
         subscription = Subscription(target, _key(keys))
         if verb == "Uns":
-            connection.subscriptions.discard(subscription)
+            self._subscribers.get(subscription, {}).pop(connection, None)
         else:
-            connection.subscriptions.add(subscription)
+            self._subscribers.setdefault(subscription, {})[connection] = None
             self._on_subscribe(connection, subscription)
         return None
 

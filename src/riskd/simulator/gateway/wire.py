@@ -26,6 +26,7 @@ from riskd.simulator.exchange.model import Account, Order, OrderStatus, Position
 Record: TypeAlias = dict[str, object]
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_MICROSECONDS_END = len("2026-11-18T15:00:00.123456")
 _LONG, _SHORT = 1, 2
 _DEPTH_BEST_ASK, _DEPTH_BEST_BID = 3, 4
 _CREATED, _UPDATED, _DELETED = 0, 1, 2
@@ -39,20 +40,19 @@ def encode(value: object) -> bytes:
 
 def rest_time(at: datetime) -> str:
     """Return a time as REST writes it: microseconds without trailing zeros."""
-    fraction = f".{at.microsecond:06}".rstrip("0").rstrip(".")
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}{fraction}+00:00"
+    text = at.astimezone(UTC).isoformat(timespec="microseconds")
+    return f"{text[:_MICROSECONDS_END].rstrip('0').rstrip('.')}+00:00"
 
 
 def hub_time(at: datetime) -> str:
     """Return a time as the hubs write it, with seven digits; the seventh carries no meaning."""
-    utc = at.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond:06}{utc.microsecond * 7 % 9 + 1}+00:00"
+    text = at.astimezone(UTC).isoformat(timespec="microseconds")
+    return f"{text[:_MICROSECONDS_END]}{at.microsecond * 7 % 9 + 1}+00:00"
 
 
 def market_time(at: datetime) -> str:
     """Return a time as market trades write it, in milliseconds."""
-    utc = at.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03}+00:00"
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def number(value: Decimal) -> object:

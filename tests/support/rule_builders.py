@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
+
 from riskd.domain.account import AccountState, Lot, PnlSettings, Position, Reported
 from riskd.domain.account_view import AccountView
 from riskd.domain.booking import new_account
@@ -16,6 +18,7 @@ from riskd.domain.instruments import PRODUCTS, Instrument, contract_of_symbol, t
 from riskd.domain.market import Quote
 from riskd.domain.orders import OrderStatus, OrderType, Side, WorkingOrder
 from riskd.domain.violations import RuleViolation
+from riskd.rules.params import ConfiguredRule
 
 MONTH = "Z5"
 NOON = datetime(2025, 10, 15, 17, 0, tzinfo=UTC)
@@ -179,6 +182,21 @@ def broker_says(root: str, quantity: int) -> dict[str, Reported]:
     """Return what the broker has shown for longer than a moment, against the fills."""
     since = NOON - timedelta(minutes=1)
     return {contract(root): Reported(quantity=quantity, average_price=Decimal(100), disagrees_since=since)}
+
+
+def traded(*fills: Fill, at: datetime, state: AccountState | None = None) -> AccountView:
+    """Return a look at an account after these fills, each a trade of its own unless it says otherwise."""
+    seen = view(state if state is not None else account(at=at), at=at)
+    for number, one in enumerate(fills, start=1):
+        named = one if one.trade_id != "T1" else msgspec.structs.replace(one, trade_id=f"T{number}")
+        seen = seen.including(named)
+    return seen
+
+
+def remembering(rule: ConfiguredRule, state: AccountView) -> AccountView:
+    """Return the look that a rule gets once the core has kept what it wanted to remember."""
+    memory = rule.remember(rule.memory(state), None, state)
+    return state.of(msgspec.structs.replace(state.account, memories={rule.rule_id or rule.name: memory}))
 
 
 def closed_per_root(violation: RuleViolation) -> dict[str, int]:

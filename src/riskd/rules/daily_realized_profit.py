@@ -1,6 +1,6 @@
 """DailyRealizedProfit: when the day is good enough to stop."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Annotated, ClassVar, Final
 
@@ -10,12 +10,13 @@ from riskd.domain.account_view import AccountView
 from riskd.domain.calendar import next_reset
 from riskd.domain.events import AnyEvent
 from riskd.domain.money import show
-from riskd.domain.violations import EnforcementAction, RuleViolation
+from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarning
 from riskd.rules.actions import flatten_and_lock
 from riskd.rules.contract import Category
 from riskd.rules.daily_pnl import Basis, CompiledReserve, Reserve, compiled_reserve, day_pnl
 from riskd.rules.params import ConfiguredRule, ProfitLimit, RuleParams
 from riskd.rules.tightness import only_to
+from riskd.rules.warning_levels import nearly_used
 
 ZERO: Final = Decimal(0)
 
@@ -89,3 +90,7 @@ class DailyRealizedProfitRule(ConfiguredRule):
     def headroom(self, state: AccountView) -> Decimal | None:
         """Return how much more (USD) may be won before this rule acts; zero or less once it has."""
         return self._threshold(state) - self._pnl(state)
+
+    def warnings(self, state: AccountView) -> Iterable[RuleWarning]:
+        """Return a warning when most of the limit is used."""
+        return nearly_used("daily profit target", (self._threshold(state) - self._pnl(state)), abs(self._limits.limit))

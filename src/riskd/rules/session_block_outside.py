@@ -1,6 +1,6 @@
 """SessionBlockOutside: no position and no entry order outside the hours a trader allows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar, Final
 
@@ -9,9 +9,10 @@ from pydantic import Field
 from riskd.domain.account_view import AccountView
 from riskd.domain.calendar import CHICAGO
 from riskd.domain.events import AnyEvent, QuoteReported
-from riskd.domain.violations import EnforcementAction, RuleViolation
+from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarning
 from riskd.rules.actions import close_or_cancel
 from riskd.rules.contract import Category
+from riskd.rules.durations import show_duration
 from riskd.rules.params import ConfiguredRule, RuleParams
 from riskd.rules.session_params import SessionHours
 from riskd.rules.sizing import in_play, to_zero
@@ -90,3 +91,19 @@ class SessionBlockOutsideRule(ConfiguredRule):
         flat_by = timetable.stretch(at).flat_by
         warnings = [flat_by - lead for lead in WARN_BEFORE if flat_by - lead > at] if flat_by is not None else []
         return min(warnings, default=timetable.next_verdict(at))
+
+    def warnings(self, state: AccountView) -> Iterable[RuleWarning]:
+        """Return how long until what is held or working must be gone, 15 and 5 minutes before."""
+        return tuple(warning for contract in in_play(state) for warning in self._closing_soon(state, contract))
+
+    def _closing_soon(self, state: AccountView, contract: str) -> Iterator[RuleWarning]:
+        flat_by = self._timetable(state, contract).stretch(state.at).flat_by
+        if flat_by is None or flat_by <= state.at:
+            return
+        near = [lead for lead in WARN_BEFORE if flat_by - lead <= state.at]
+        if near:
+            root, local = state.root(contract), flat_by.astimezone(CHICAGO)
+            yield RuleWarning(
+                key=f"{root} {flat_by:%Y-%m-%dT%H:%M:%S} {show_duration(min(near))}",
+                message=f"{root} will be closed at {local:%H:%M} Chicago time, in {show_duration(flat_by - state.at)}",
+            )

@@ -173,9 +173,7 @@ def test_a_file_that_cannot_be_read_gets_one_sentence(tmp_path: Path) -> None:
     binary = tmp_path / "binary.json"
     binary.write_bytes(b'{"version":\n\xff}')
 
-    assert check_text(tmp_path / "none.json") == [
-        f"{tmp_path / 'none.json'}: there is no such file; check the path, or let `riskd init` write one"
-    ]
+    assert check_text(tmp_path / "none.json") == [f"{tmp_path / 'none.json'}: there is no such file; check the path"]
     assert check_text(tmp_path) == [f"{tmp_path}: is a directory; name the file in it, such as config.json"]
     assert check_text(binary) == [f"{binary}:2: is not UTF-8 text; save it as UTF-8"]
 

@@ -247,3 +247,14 @@ def test_parameters_that_make_no_sense_are_refused(params: dict[str, object], sa
     """A wrong sign, a bare number and a misspelt key are errors, never a disarmed limit."""
     with pytest.raises(ValidationError, match=said):
         DailyRealizedLossRule(params=params)
+
+
+def test_people_are_told_when_most_of_it_is_used() -> None:
+    """At 80 % of 500 there are 100 left; at the limit it is no warning any more."""
+    rule = DailyRealizedLossRule(params={"limit": "-500.00"})
+
+    assert tuple(rule.warnings(view(account(realized="-399.99")))) == ()
+    assert [w.message for w in rule.warnings(view(account(realized="-400.00")))] == [
+        "more than 80 % of the daily loss limit is used: 100.00 USD left"
+    ]
+    assert tuple(rule.warnings(view(account(realized="-500.00")))) == ()

@@ -97,3 +97,14 @@ def test_a_limit_of_the_wrong_sign_or_kind_is_refused(limit: object) -> None:
     """A profit limit is positive decimal text."""
     with pytest.raises(ValidationError):
         DailyRealizedProfitRule(params={"limit": limit})
+
+
+def test_people_are_told_when_most_of_it_is_used() -> None:
+    """At 80 % of 500 there are 100 left; at the limit it is no warning any more."""
+    rule = DailyRealizedProfitRule(params={"limit": "500.00"})
+
+    assert tuple(rule.warnings(view(account(realized="399.99")))) == ()
+    assert [w.message for w in rule.warnings(view(account(realized="400.00")))] == [
+        "more than 80 % of the daily profit target is used: 100.00 USD left"
+    ]
+    assert tuple(rule.warnings(view(account(realized="500.00")))) == ()

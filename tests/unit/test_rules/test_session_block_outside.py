@@ -139,3 +139,32 @@ def test_a_session_elsewhere_goes_by_its_own_clock() -> None:
     assert blocked(ct("2025-10-15 10:30"))
     assert not blocked(ct("2025-10-29 11:29:59"))
     assert blocked(ct("2025-10-29 11:30"))
+
+
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        ("2025-10-15 14:44:59", None),
+        ("2025-10-15 14:45:00", "MNQ will be closed at 15:00 Chicago time, in 15min"),
+        ("2025-10-15 14:50:00", "MNQ will be closed at 15:00 Chicago time, in 10min"),
+        ("2025-10-15 14:55:00", "MNQ will be closed at 15:00 Chicago time, in 5min"),
+        ("2025-10-15 15:00:00", None),
+    ],
+)
+def test_a_forced_close_is_announced(at: str, told: str | None) -> None:
+    """From 15 and from 5 minutes before, with a key for each; what is too late is no warning."""
+    rule = SessionBlockOutsideRule(params=HOURS)
+
+    assert [warning.message for warning in rule.warnings(view(holding("MNQ"), at=ct(at)))] == ([told] if told else [])
+
+
+def test_each_announcement_has_its_own_key() -> None:
+    """15 and 5 minutes are told once each, and neither when nothing is held."""
+    rule = SessionBlockOutsideRule(params=HOURS)
+    times = ("2025-10-15 14:45", "2025-10-15 14:54", "2025-10-15 14:55", "2025-10-16 14:45")
+
+    keys = [w.key for at in times for w in rule.warnings(view(holding("MNQ"), at=ct(at)))]
+
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
+    assert tuple(rule.warnings(view(at=ct("2025-10-15 14:45")))) == ()

@@ -105,9 +105,7 @@ class Runtime:
             last_seq=self._journal.last_seq,
             last_at=self._journal.last_at,
         )
-        self.notifier = NotificationService(
-            config=settings.notifications, now=self.clock.now, journal_head=lambda: self._journal.head
-        )
+        self.notifier = NotificationService(config=settings.notifications, journal_head=lambda: self._journal.head)
         self._stopwatch = Stopwatch()
         self._broker: ProjectXBroker | None = None
         self._executor = Executor(lambda: self._broker, self.notifier, log, self._stopwatch)

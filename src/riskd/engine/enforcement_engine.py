@@ -354,20 +354,21 @@ class AccountPass:
         """Return the enforcement that a close belongs to, begun now unless one of its rule is under way."""
         found = next((e for e in self.state.enforcements if e.rule == want.rule), None)
         if found is None:
-            flattening = self.state.flatten is not None
-            action = ActionType.FLATTEN_ACCOUNT if flattening else ActionType.CLOSE_POSITION
-            self._begin(want.rule, action, want.headline or want.reason)
+            self._begin(want.rule, self._closing_action(), want.headline or want.reason)
             self._count(want.rule, want)
         found = next(e for e in self.state.enforcements if e.rule == want.rule)
         contracts = found.contracts if want.contract in found.contracts else (*found.contracts, want.contract)
         action = found.action
         if action in (ActionType.SET_LOCKOUT, ActionType.CANCEL_ORDER):
-            action = ActionType.FLATTEN_ACCOUNT if self.state.flatten is not None else ActionType.CLOSE_POSITION
-        changed = _replace(found, contracts=contracts, action=str(action))
+            action = self._closing_action()
+        changed = _replace(found, contracts=contracts, action=action)
         self.state = _replace(
             self.state, enforcements=tuple(changed if e is found else e for e in self.state.enforcements)
         )
         return found.enforcement_id
+
+    def _closing_action(self) -> str:
+        return ActionType.CLOSE_POSITION if self.state.flatten is None else ActionType.FLATTEN_ACCOUNT
 
     def _count(self, rule: str, want: Want) -> None:
         action = next((f.action for f in self._findings if f.entry.rule_id == rule), None)

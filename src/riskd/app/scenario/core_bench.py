@@ -73,8 +73,10 @@ class Bench:
 
     def begin_process(self) -> None:
         """Give riskd what it is given at every start: its rules, the broker's view, and the prices of now."""
-        for account in self.rules.specs:
-            self.apply_rules(account)
+        for account, spec in self.rules.specs.items():
+            state = self.core.state_manager.accounts.get(account)
+            if state is None or state.rules != spec:
+                self.apply_rules(account)
         self.report_everything()
 
     def apply_rules(self, account: str) -> None:

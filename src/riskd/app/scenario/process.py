@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from riskd.app.scenario.world import CannotHappen
+from riskd.daemon.restoring import restored
 from riskd.domain.account import AccountState
 from riskd.domain.events import AnyEvent, DaemonStarted, Envelope, QuoteReported
 from riskd.engine.core import Core, Step
@@ -27,6 +28,7 @@ class Process:
         self._compile: Final = compile_rules
         self._on_step: Final = on_step
         self._encoder: Final = LineEncoder()
+        self._files: Mapping[str, tuple[AccountState, int]] = {}
         self._lines: list[bytes] = []
         self.core = Core(compile_rules)
         self.seq = 0
@@ -42,35 +44,24 @@ class Process:
         self._on_step(self.seq, step)
 
     def crash(self, at: datetime) -> None:
-        """Lose everything but what was written, and start again from it.
+        """Lose everything but what was written, and start again from it: state files and the journal after them.
 
-        Errors: CannotHappen when the journal does not lead to the state that was saved beside it.
+        Errors: CannotHappen when what was written does not lead to where riskd stood.
         """
-        saved = {name: self._saved(state, at) for name, state in self.core.state_manager.accounts.items()}
-        self._assert_journal_leads_to(saved)
-        self.core = Core(self._compile)
-        self.core.restore(saved)
-        self.publish(DaemonStarted(), at=at)
-
-    def _saved(self, state: AccountState, at: datetime) -> AccountState:
-        """Write a state file and read it again."""
-        return decode(encode(SavedState(state=state, seq=self.seq, saved_at=at, journal_head=GENESIS))).state
-
-    def _assert_journal_leads_to(self, saved: Mapping[str, AccountState]) -> None:
-        replayed = Core(self._compile)
-        for line in self._lines:
-            entry = read_entry(line)
-            replayed.state_manager.market.update({row.contract: row for row in entry.market})
-            if isinstance(entry.envelope.event, DaemonStarted) and replayed.state_manager.accounts:
-                replayed = self._restarted(replayed)
-            replayed.step(entry.envelope)
-        for name, state in saved.items():
-            if replayed.state_manager.accounts.get(name) != state:
+        stood = self.core.state_manager.accounts
+        states = restored(self._files, [read_entry(line) for line in self._lines], self._compile)
+        for name, state in stood.items():
+            if states.get(name) != state:
                 raise CannotHappen(
-                    expected=f"the journal of {name} to lead to the state that was saved", actual="another state"
+                    expected=f"what was written of {name} to lead to where it stood", actual="it leads elsewhere"
                 )
+        self._files = {name: self._written(state, at) for name, state in stood.items()}
+        self._lines.clear()
+        self.core = Core(self._compile)
+        self.core.restore(states)
+        self.publish(DaemonStarted(last_at=at), at=at)
 
-    def _restarted(self, before: Core) -> Core:
-        core = Core(self._compile)
-        core.restore(before.state_manager.accounts)
-        return core
+    def _written(self, state: AccountState, at: datetime) -> tuple[AccountState, int]:
+        """Write a state file and read it again."""
+        file = decode(encode(SavedState(state=state, seq=self.seq, saved_at=at, journal_head=GENESIS)))
+        return file.state, file.seq

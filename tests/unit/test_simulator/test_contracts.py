@@ -80,12 +80,21 @@ def test_front_months_roll_with_time() -> None:
     assert book.front("MNQ", after).id == "CON.F.US.MNQ.Z26"
 
 
-def test_a_search_finds_front_months_first() -> None:
-    """Searching NQ finds NQ and MNQ, front months before far ones."""
-    found = [each.name for each in ContractBook().search("nq", _AUGUST)]
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("nq", ["NQU6", "MNQU6"]),
+        ("micro gold", ["MGCZ6"]),
+        ("MNQZ6", ["MNQZ6"]),
+        ("CON.F.US.EP.H27", ["ESH7"]),
+        ("nothing", []),
+    ],
+)
+def test_a_search_finds_front_months_and_else_far_ones(text: str, names: list[str]) -> None:
+    """Searching NQ finds NQ and MNQ; a far month is found when no front one fits."""
+    found = [each.name for each in ContractBook().search(text, _AUGUST)]
 
-    assert found[:2] == ["NQU6", "MNQU6"]
-    assert "NQZ6" in found[2:]
+    assert found == names
 
 
 def test_prices_lie_on_the_grid() -> None:

@@ -131,15 +131,14 @@ class ContractBook:
         return sorted(fronts, key=lambda contract: contract.id)
 
     def search(self, text: str, at: datetime) -> list[Contract]:
-        """Return contracts whose name, id or description holds the text, front months first."""
+        """Return front months whose name or description holds the text, or that id; else far ones."""
         wanted = text.casefold()
         months = [self.months(product, at) for product in self._by_root.values()]
-        ranked = [row[rank] for rank in range(_FAR_MONTHS + 1) for row in months]
-        return [
-            contract
-            for contract in ranked
-            if wanted in f"{contract.name} {contract.id} {contract.description}".casefold()
-        ]
+        for rank in range(_FAR_MONTHS + 1):
+            found = [row[rank] for row in months if _is_meant(row[rank], wanted)]
+            if found:
+                return found
+        return []
 
     def is_active(self, contract: Contract, at: datetime) -> bool:
         """Return whether the contract can still be traded."""
@@ -188,6 +187,11 @@ def _contract(product: Product, year: int, month: int) -> Contract:
         rolls_at=rolls_at,
         expires_at=rolls_at + _EXPIRES_AFTER_ROLL,
     )
+
+
+def _is_meant(contract: Contract, wanted: str) -> bool:
+    named = f"{contract.name} {contract.description}".casefold()
+    return wanted in named or contract.id.casefold().startswith(wanted)
 
 
 def _nearest_year(digit: int, year: int) -> int:

@@ -237,11 +237,13 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     only told about; ``rules`` is the canonical text in force. ``reconciled`` is False until a snapshot has been
     booked since the start. A snapshot begun after ``recheck_seq`` is wanted while that is not zero. ``reentries``
     counts how often something appeared under the lockout.
-    ``ended`` maps the orders that ended lately to the seq at which they did, so that a snapshot read before it does not
-    bring them back. ``base`` is the balance without today's realized P&L and fees, from a snapshot that was consistent
-    in itself, and ``base_drift`` another that one snapshot has shown since; ``highest_close`` and ``highest_equity``
-    are the high-water marks of closed balance at 17:00 and of equity. ``down`` says which connections are lost since
-    when, ``gap_since`` from when on things may have happened unseen. ``memories`` are what rules remember, by rule id.
+    ``realized_gap`` is by how much the broker's realized P&L was better than riskd's own at the last flat snapshot, and
+    ``realized_doubt`` the same once a second one has shown it. ``ended`` maps the orders that ended lately to the seq
+    at which they did, so that a snapshot read before it does not bring them back. ``base`` is the balance without
+    today's realized P&L and fees, from a snapshot that was consistent in itself, and ``base_drift`` another that one
+    snapshot has shown since; ``highest_close`` and ``highest_equity`` are the high-water marks of closed balance at
+    17:00 and of equity. ``down`` says which connections are lost since when, ``gap_since`` from when on things may
+    have happened unseen. ``memories`` are what rules remember, by rule id.
     Source: rules.md section 0 for the definitions.
     """
 
@@ -275,6 +277,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     earlier: frozenset[str] = frozenset()
     realized: Decimal = Decimal(0)
     realized_own: Decimal = Decimal(0)
+    realized_doubt: Decimal = Decimal(0)
+    realized_gap: Decimal = Decimal(0)
     fees: Decimal = Decimal(0)
     flow: Mapping[str, Decimal] = {}
     commission_rates: Mapping[str, Decimal] = {}

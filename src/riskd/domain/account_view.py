@@ -115,8 +115,11 @@ class AccountView:
 
     @property
     def realized_pnl_today(self) -> Decimal:
-        """Return R, the realized P&L of the TradingDay, net of fees unless the settings exclude them."""
-        return self.account.realized - self._fees
+        """Return R, the realized P&L of the TradingDay, net of fees unless the settings exclude them.
+
+        Shape: the broker's figure; the worse one where it lastingly differs from what the fills add up to.
+        """
+        return self.account.realized - self.account.realized_doubt - self._fees
 
     @property
     def _fees(self) -> Decimal:

@@ -316,6 +316,8 @@ def roll_day(state: AccountState, marks: Mapping[str, Decimal | None], at: datet
         earlier=frozenset(state.fills),
         realized=ZERO,
         realized_own=ZERO,
+        realized_doubt=ZERO,
+        realized_gap=ZERO,
         fees=ZERO,
         flow=flow,
         carried=state.positions,

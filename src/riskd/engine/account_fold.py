@@ -124,9 +124,18 @@ def fold_snapshot(state: AccountState, event: SnapshotReported, context: Context
     )
     state, adopted = _positions(state, event.positions, context)
     recheck = 0 if event.asked_seq >= state.recheck_seq else state.recheck_seq
-    state = _with_base(state, event.balance)
+    state = _cross_checked(_with_base(state, event.balance))
     state = _replace(state, reconciled=True, recheck_seq=recheck, snapshot_seq=event.asked_seq)
     return Snapshot(state, void=False, adopted=adopted)
+
+
+def _cross_checked(state: AccountState) -> AccountState:
+    """Hold the broker's realized P&L against riskd's own lots, which must agree when nothing is held."""
+    if state.positions:
+        return state
+    gap = max(state.realized - state.realized_own, Decimal(0))
+    doubt = gap if gap == state.realized_gap else Decimal(0)
+    return _replace(state, realized_gap=gap, realized_doubt=doubt)
 
 
 def _with_base(state: AccountState, balance: Decimal | None) -> AccountState:

@@ -151,6 +151,7 @@ class Core:
                 return
             case InstrumentReported():
                 manager.book_instrument(event)
+                self._tell_quarantine(event, envelope, work)
             case FeedSilent():
                 manager.book_silence(event)
                 self._tell_silence(event, envelope, work)
@@ -228,8 +229,29 @@ class Core:
         if rulebook is None or not (state.armed and state.reconciled):
             return
         work.evaluated.append(account)
+        self._quarantine(account, before, envelope)
         self._judge(account, rulebook, envelope, work)
         self._assert_invariants(account, before, envelope, work)
+
+    def _quarantine(self, account: str, before: AccountState, envelope: Envelope) -> None:
+        """Take no new risk in contracts whose record contradicts the table; the rest of the account goes on."""
+        manager = self.state_manager
+        if not manager.quarantined:
+            return
+        state = manager.accounts[account]
+        touched = {*state.positions, *(order.contract for order in state.orders.values())}
+        stopped = {cause.contract for cause in state.no_new_risk}
+        for contract in sorted(touched & manager.quarantined - stopped):
+            stop = NoNewRisk(
+                cause=f"quarantine {contract}",
+                until=None,
+                since=envelope.at,
+                reason=f"the broker's record of {contract} contradicts the built-in table",
+                allowance={contract: before.quantity(contract)},
+                contract=contract,
+            )
+            state = _replace(state, no_new_risk=(*state.no_new_risk, stop))
+        manager.accounts[account] = state
 
     def _progress(self, before: AccountState, state: AccountState, envelope: Envelope, work: _Work) -> AccountState:
         try:
@@ -331,6 +353,12 @@ class Core:
         view = self.state_manager.view(account, envelope.at)
         if isinstance(envelope.event, SnapshotReported) and not booked.void:
             self._tell_gap(account, before, envelope, work)
+        if state.realized_doubt != before.realized_doubt and state.realized_doubt:
+            text = (
+                f"the broker's realized P&L of the day ({show(state.realized)} USD) is better than what the fills "
+                f"add up to ({show(state.realized_own)} USD): the worse one counts"
+            )
+            work.commands.append(_alert(account, envelope, "realized", Severity.WARNING, text))
         if before.reconciled:
             for contract in booked.adopted:
                 text = (
@@ -360,6 +388,17 @@ class Core:
         self.state_manager.accounts[account] = _replace(state, gap_since=None)
         severity = Severity.WARNING if seen else Severity.INFO
         work.commands.append(_alert(account, envelope, "gap", severity, text))
+
+    def _tell_quarantine(self, event: InstrumentReported, envelope: Envelope, work: _Work) -> None:
+        instrument = event.instrument
+        if not instrument.quarantined:
+            return
+        text = (
+            f"the broker says {instrument.symbol} moves in ticks of {instrument.tick_size} worth "
+            f"{instrument.tick_value} USD, which the built-in table contradicts: no new risk in it"
+        )
+        for account in sorted(self.rulebooks):
+            work.commands.append(_alert(account, envelope, "quarantine", Severity.CRITICAL, text))
 
     def _tell_silence(self, event: FeedSilent, envelope: Envelope, work: _Work) -> None:
         for account in self.state_manager.holders(event.contract):

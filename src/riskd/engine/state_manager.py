@@ -58,6 +58,7 @@ class StateManager:
         self.market: dict[str, Quote] = {}
         self.instruments: dict[str, Instrument] = {}
         self.settings: dict[str, PnlSettings] = {}
+        self.quarantined: set[str] = set()
 
     def settings_of(self, account: str) -> PnlSettings:
         """Return how this account's P&L is reckoned."""
@@ -171,8 +172,17 @@ class StateManager:
             self.market[fill.contract] = row
 
     def book_instrument(self, event: InstrumentReported) -> None:
-        """Learn a contract record."""
-        self.instruments[event.instrument.contract] = event.instrument
+        """Learn a contract record; one that was quarantined and is right now is free again."""
+        contract = event.instrument.contract
+        self.instruments[contract] = event.instrument
+        if event.instrument.quarantined:
+            self.quarantined.add(contract)
+            return
+        self.quarantined.discard(contract)
+        for name, state in self.accounts.items():
+            kept = tuple(c for c in state.no_new_risk if c.contract != contract)
+            if kept != state.no_new_risk:
+                self.accounts[name] = _replace(state, no_new_risk=kept)
 
     def book_silence(self, event: FeedSilent) -> None:
         """Note that a contract's prices have gone stale."""

@@ -162,6 +162,7 @@ def settings_for(gateway: SimulatedGateway, accounts: Iterable[str] = (), **chan
         accounts=tuple(accounts),
         # The safety poll would hide what a hub or a reconnect failed to report.
         safety_poll_s=3600,
+        retry_delays_s=(0.0, 0.02, 0.05, 0.1),
     )
     return _replaced(plain, changes)
 

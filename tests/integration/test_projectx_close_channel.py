@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -282,6 +282,25 @@ async def test_lost_and_closing_connections_are_replaced() -> None:
         await until_warm(channel, 2)
 
 
+async def test_an_answer_too_many_belongs_to_nobody() -> None:
+    """A second answer behind the first is not taken for that of the request which the first one caused."""
+    peer, results = Peer(), Results()
+    async with channel_to(peer, 1) as channel:
+
+        def ask_again(result: Result) -> None:
+            results(result)
+            channel.send(PATH, b"second", results, first=True)
+
+        channel.send(PATH, b"first", ask_again, first=True)
+        await peer.request(peer.sockets[0])
+        await peer.answer(peer.sockets[0], ok(b"1") + ok(b"nobody's"))
+        second = await peer.accept()
+        assert (await peer.request(second)).endswith(b"second")
+        await peer.answer(second, ok(b"2"))
+        bodies = [result.body for result in await results.wait(2) if isinstance(result, Answer)]
+    assert bodies == [b"1", b"2"]
+
+
 async def test_more_requests_than_connections_all_get_through_closes_first() -> None:
     """A burst waits for free connections without a request being lost, repeated or overtaken by a lesser one."""
     peer, results = Peer(), Results()
@@ -386,26 +405,37 @@ class Wire(asyncio.WriteTransport):
         self.closed = True
 
 
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    """Return one loop for all examples."""
+    with asyncio.Runner() as one:
+        yield one
+
+
 @settings(max_examples=50)
 @given(cuts=st.lists(st.integers(0, 200), max_size=6), noise=st.binary(max_size=60), chunked=st.booleans())
-def test_an_answer_is_the_same_however_it_is_cut(cuts: list[int], noise: bytes, *, chunked: bool) -> None:
+def test_an_answer_is_the_same_however_it_is_cut(
+    runner: asyncio.Runner, cuts: list[int], noise: bytes, *, chunked: bool
+) -> None:
     """Where the network cuts an answer makes no difference, and neither does what its body holds."""
     if chunked:
         parts = b"".join(b"%x\r\n%b\r\n" % (1, noise[i : i + 1]) for i in range(len(noise)))
         data = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + parts + b"0\r\n\r\n"
     else:
         data = ok(noise)
-    assert [result.body for result in heard(data, cuts) if isinstance(result, Answer)] == [noise]
+    assert [result.body for result in heard(runner, data, cuts) if isinstance(result, Answer)] == [noise]
 
 
 @settings(max_examples=100)
 @given(data=st.binary(max_size=200), cuts=st.lists(st.integers(0, 200), max_size=3))
-def test_no_answer_can_break_the_connection_into_two_outcomes(data: bytes, cuts: list[int]) -> None:
+def test_no_answer_can_break_the_connection_into_two_outcomes(
+    runner: asyncio.Runner, data: bytes, cuts: list[int]
+) -> None:
     """Whatever arrives, a request has one outcome."""
-    assert len(heard(b"HTTP/1.1 " + data, cuts)) == 1
+    assert len(heard(runner, b"HTTP/1.1 " + data, cuts)) == 1
 
 
-def heard(data: bytes, cuts: list[int]) -> list[Result]:
+def heard(runner: asyncio.Runner, data: bytes, cuts: list[int]) -> list[Result]:
     """Return the outcomes of one request that is answered with these bytes and then the end."""
 
     async def play() -> list[Result]:
@@ -420,4 +450,4 @@ def heard(data: bytes, cuts: list[int]) -> list[Result]:
         connection.connection_lost(None)
         return results
 
-    return asyncio.run(play())
+    return runner.run(play())

@@ -25,12 +25,13 @@ from urllib.parse import urlsplit
 import httptools
 import msgspec
 
+from riskd.adapters.projectx.errors import os_reason
 from riskd.adapters.projectx.settings import ProjectXSettings
 
 MAX_CONNECTIONS: Final = 8
 _MAX_ANSWER_BYTES: Final = 1024 * 1024
 _FIRST_FINAL_STATUS: Final = 200
-_REOPEN_DELAYS_S: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+_LONGEST_REOPEN_S: Final = 4.0
 _CAN_POLL: Final = hasattr(select, "poll")
 
 
@@ -81,6 +82,8 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
+        self._answer: Answer | None = None
+        self._reusable = True
         self._done: Done | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._poller: Callable[[], bool] = lambda: False
@@ -103,6 +106,7 @@ class Connection(asyncio.Protocol):
             return False
         self._headers.clear()
         self._body.clear()
+        self._answer = None
         self._done = done
         self.transport.write(data)
         if self.transport.is_closing():
@@ -132,7 +136,11 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail(f"the gateway's answer is no HTTP: {error}")
+            if self._answer is None:
+                self._fail(f"the gateway's answer is no HTTP: {error}")
+                return
+            self._reusable = False
+        self._hand_over()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Report what was under way and let the pool replace the connection."""
@@ -149,19 +157,34 @@ class Connection(asyncio.Protocol):
         if sum(map(len, self._body)) > _MAX_ANSWER_BYTES:
             self._fail("the gateway's answer has no end")
 
+    def on_message_begin(self) -> None:
+        """Notice an answer that nobody asked for behind the one that was; called by the parser."""
+        if self._answer is not None:
+            self._reusable = False
+
     def on_message_complete(self) -> None:
-        """Hand over the answer; called by the parser."""
+        """Keep the answer until all that came with it has been read; called by the parser."""
         status = self._parser.get_status_code()
-        if status < _FIRST_FINAL_STATUS:
+        if status < _FIRST_FINAL_STATUS or self._answer is not None:
             return
-        answer = Answer(
+        self._reusable = self._parser.should_keep_alive()
+        self._answer = Answer(
             status=status,
             body=b"".join(self._body),
             date=http_date(self._headers.get(b"date")),
             retry_after_s=seconds(self._headers.get(b"retry-after")),
         )
-        if not self._parser.should_keep_alive() and self.transport is not None:
-            self.transport.close()
+
+    def _hand_over(self) -> None:
+        """Report the answer, if it is complete, and make the connection free.
+
+        Shape: outside the parser, for what the answer causes may be written to this very connection.
+        """
+        answer, self._answer = self._answer, None
+        if answer is None:
+            return
+        if not self._reusable:
+            self.abort()
         self.idle_since = self._loop.time()
         self._finish(answer)
         if self.usable:
@@ -338,14 +361,15 @@ class CloseChannel:
         self._wanted.set()
 
     async def _open_one(self) -> None:
-        delay = _REOPEN_DELAYS_S[min(self._failures, len(_REOPEN_DELAYS_S) - 1)]
-        await asyncio.sleep(delay)
+        if self._failures:
+            # Cheap, and a close may need it: never as slow as other retries become.
+            await asyncio.sleep(min(self._settings.retry_delay(self._failures), _LONGEST_REOPEN_S))
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 connection = await self._connect()
         except (OSError, TimeoutError) as error:
             self._failures += 1
-            self._last_failure = f"{self._netloc}: {str(error) or 'no answer'}"
+            self._last_failure = f"{self._netloc}: {os_reason(error)}"
             if not self._connections:
                 self._give_up(f"cannot connect to {self._last_failure}")
             return

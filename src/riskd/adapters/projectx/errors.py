@@ -1,5 +1,7 @@
 """What can go wrong between riskd and the gateway, each with a sentence for people."""
 
+import os
+
 
 class GatewayError(Exception):
     """Base of all: the gateway did not do what it was asked."""
@@ -30,3 +32,10 @@ class Refused(GatewayError):
 
 class Unreadable(GatewayError):
     """The gateway answered something that cannot be true."""
+
+
+def os_reason(error: OSError) -> str:
+    """Return why the system could not do it, such as ``Connection refused``."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error) or "no answer"

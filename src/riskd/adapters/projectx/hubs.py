@@ -16,7 +16,7 @@ import picows
 
 from riskd.adapters.projectx import signalr, wire
 from riskd.adapters.projectx.context import Context
-from riskd.adapters.projectx.links import retry_delay
+from riskd.adapters.projectx.errors import os_reason
 from riskd.adapters.projectx.session import Session
 from riskd.adapters.projectx.settings import ProjectXSettings
 from riskd.domain.events import Link
@@ -197,7 +197,7 @@ class Hub:
         loop = asyncio.get_running_loop()
         while True:
             if failures:
-                await asyncio.sleep(retry_delay(failures - 1))
+                await asyncio.sleep(self._settings.retry_delay(failures))
             began = loop.time()
             why = await self._live()
             failures = 1 if loop.time() - began >= _STEADY_AFTER_S else failures + 1
@@ -305,5 +305,5 @@ def _lost(url: str, error: Exception) -> HubLost:
     if isinstance(error, TimeoutError):
         return HubLost(f"no answer from {url}")
     if isinstance(error, OSError):
-        return HubLost(f"cannot reach {url}: {error.strerror or error}")
+        return HubLost(f"cannot reach {url}: {os_reason(error)}")
     return HubLost(f"{url} does not speak WebSocket ({type(error).__name__})")

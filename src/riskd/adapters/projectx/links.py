@@ -1,18 +1,8 @@
 """Which connections to the gateway stand, told to the core whenever that changes."""
 
-from typing import Final
-
 from riskd.adapters.projectx.log import Log
 from riskd.domain.events import ConnectionChanged, Link
 from riskd.ports import Publish
-
-# Reconnects come at once, then ever slower. Fixed, so that a test and a reader can count on them.
-RETRY_DELAYS_S: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
-
-
-def retry_delay(failures: int) -> float:
-    """Return the seconds to wait before the next attempt, after so many failures in a row."""
-    return RETRY_DELAYS_S[min(failures, len(RETRY_DELAYS_S) - 1)]
 
 
 class Links:

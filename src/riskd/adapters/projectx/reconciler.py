@@ -11,7 +11,6 @@ from typing import Final
 from riskd.adapters.projectx.budget import SHARE_OF_POLLS, WINDOW_S, Purpose
 from riskd.adapters.projectx.context import Context
 from riskd.adapters.projectx.errors import GatewayError
-from riskd.adapters.projectx.links import retry_delay
 from riskd.adapters.projectx.reads import Reads
 from riskd.adapters.projectx.roster import Roster
 from riskd.domain.calendar import day_start, trading_day
@@ -101,7 +100,7 @@ class Reconciler:
                 await read()
             except GatewayError as error:
                 self._context.links.down(Link.REST, f"{error}; riskd keeps trying")
-                await asyncio.sleep(retry_delay(failures))
+                await asyncio.sleep(self._context.settings.retry_delay(failures))
             else:
                 return
 

@@ -15,7 +15,15 @@ import stamina
 from riskd.adapters.projectx import wire
 from riskd.adapters.projectx.budget import Budget, Purpose
 from riskd.adapters.projectx.close_channel import http_date, seconds
-from riskd.adapters.projectx.errors import GatewayError, NotLoggedIn, Refused, TooManyRequests, Unreachable, Unreadable
+from riskd.adapters.projectx.errors import (
+    GatewayError,
+    NotLoggedIn,
+    Refused,
+    TooManyRequests,
+    Unreachable,
+    Unreadable,
+    os_reason,
+)
 from riskd.adapters.projectx.settings import ProjectXSettings
 
 Value = str | int | bool | list[int] | None
@@ -120,5 +128,5 @@ def _refusal(path: str, reply: wire.Reply) -> GatewayError:
 
 def _plain(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or str(error.os_error)
+        return os_reason(error.os_error)
     return str(error) or "no answer in time"

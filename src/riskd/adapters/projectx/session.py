@@ -11,7 +11,7 @@ import msgspec
 from riskd.adapters.projectx import wire
 from riskd.adapters.projectx.budget import Purpose
 from riskd.adapters.projectx.errors import GatewayError, NotLoggedIn, Refused
-from riskd.adapters.projectx.links import Links, retry_delay
+from riskd.adapters.projectx.links import Links
 from riskd.adapters.projectx.log import Log
 from riskd.adapters.projectx.settings import ProjectXSettings
 from riskd.domain.events import Link
@@ -126,7 +126,7 @@ class Session:
                 await asyncio.sleep(self._settings.refused_login_retry_s)
             except GatewayError as error:
                 self._links.down(Link.LOGIN, f"{error}; riskd keeps trying")
-                await asyncio.sleep(retry_delay(failures))
+                await asyncio.sleep(self._settings.retry_delay(failures))
             else:
                 return
 

@@ -31,6 +31,9 @@ class ProjectXSettings:
     warm_connections: int = 3
     warm_every_s: float = 20.0
 
+    # Reconnects come at once, then ever slower. Fixed, so that a test and a reader can count on them.
+    retry_delays_s: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
+
     # SignalR's generic numbers: a ping every 15 s each way, a peer silent for 30 s is lost.
     hub_ping_s: float = 15.0
     hub_silence_s: float = 30.0
@@ -52,3 +55,7 @@ class ProjectXSettings:
             return ipaddress.ip_address(host).is_loopback
         except ValueError:
             return False
+
+    def retry_delay(self, failures: int) -> float:
+        """Return the seconds to wait before trying again, after so many failures in a row."""
+        return self.retry_delays_s[min(failures, len(self.retry_delays_s)) - 1]

@@ -171,4 +171,5 @@ class Executor:
             breach_to_done_ms=done_ms,
             breached_at=ended.breached_at,
             text=ended.text,
+            overshoot=ended.overshoot,
         )

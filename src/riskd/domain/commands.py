@@ -4,6 +4,7 @@ Command ids derive from the envelope that caused them, so a replay names them th
 """
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
@@ -131,6 +132,7 @@ class EnforcementEnded(Command, frozen=True, tag="enforced"):
 
     Shape: ``enforcement_id`` is the seq of the envelope that breached, at ``breached_at``; ``text`` the line for the
     log.
+    ``overshoot`` is how far in USD the account ended beyond a money limit, None for other rules.
     """
 
     account: str
@@ -141,6 +143,7 @@ class EnforcementEnded(Command, frozen=True, tag="enforced"):
     action: str
     targets: tuple[ClosedTarget, ...]
     text: str
+    overshoot: Decimal | None = None
 
 
 BrokerCommand = ClosePosition | CancelOrder | ResizeOrder

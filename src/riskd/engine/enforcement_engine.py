@@ -7,6 +7,7 @@ for again, because what it was for is still wanted.
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -40,6 +41,7 @@ from riskd.domain.commands import (
 from riskd.domain.events import CloseRequested
 from riskd.domain.violations import ActionType, EnforcementAction
 from riskd.engine.closes import CHECKS_APART
+from riskd.engine.containment import contained
 from riskd.engine.exposure import smaller
 from riskd.engine.reports import enforcement_ended
 from riskd.engine.risk_engine import Finding
@@ -417,7 +419,10 @@ class AccountPass:
     def _end_enforcements(self, rule: str) -> None:
         ended = [e for e in self.state.enforcements if e.rule == rule]
         self.state = _replace(self.state, enforcements=tuple(e for e in self.state.enforcements if e.rule != rule))
-        self._told.extend(enforcement_ended(e, self.state, self.view, self.at) for e in ended)
+        view = self.view.of(self.state)
+        entry = next((f.entry for f in self._findings if f.entry.rule_id == rule), None)
+        room = None if entry is None else contained(rule, partial(entry.rule.headroom, view), None, [])
+        self._told.extend(enforcement_ended(e, view, room) for e in ended)
 
     def _forget_settled(self) -> None:
         state = self.state

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 
-from riskd.domain.account import AccountState, Enforcement
+from riskd.domain.account import Enforcement
 from riskd.domain.account_view import AccountView
 from riskd.domain.calendar import CHICAGO
 from riskd.domain.commands import Alert, ClosedTarget, EnforcementEnded, Severity
+from riskd.domain.money import show
 from riskd.domain.violations import ActionType, EnforcementAction
 from riskd.engine.risk_engine import Finding
 
@@ -57,16 +59,20 @@ def clock_text(at: datetime) -> str:
     return f"{at.astimezone(CHICAGO):%H:%M:%S} CT"
 
 
-def enforcement_ended(
-    enforcement: Enforcement, state: AccountState, view: AccountView, at: datetime
-) -> EnforcementEnded:
-    """Tell that an enforcement has reached its targets."""
+def enforcement_ended(enforcement: Enforcement, view: AccountView, headroom: Decimal | None) -> EnforcementEnded:
+    """Tell that an enforcement has reached its targets, and how far beyond its limit the account ended.
+
+    Units: ``headroom`` in USD is the rule's own, below zero when the limit is passed; None where it has none.
+    """
+    state, at = view.account, view.at
     targets = tuple(
         ClosedTarget(
             symbol=view.root(contract), closed=enforcement.closed.get(contract, 0), left=state.quantity(contract)
         )
         for contract in enforcement.contracts
     )
+    overshoot = None if headroom is None else max(-headroom, Decimal(0))
+    passed = f", {show(overshoot)} USD past the limit" if overshoot else ""
     return EnforcementEnded(
         account=state.account,
         enforcement_id=enforcement.enforcement_id,
@@ -75,7 +81,8 @@ def enforcement_ended(
         rule=enforcement.rule,
         action=enforcement.action,
         targets=targets,
-        text=f"{enforcement.headline}, {closed_text(enforcement.action, targets)}",
+        text=f"{enforcement.headline}, {closed_text(enforcement.action, targets)}{passed}",
+        overshoot=overshoot,
     )
 
 

@@ -341,5 +341,20 @@ def test_a_reentry_before_the_flat_is_confirmed_counts_as_one() -> None:
 
     assert [a.kind for a in desk.alerts] == ["reentry"]
     assert [(e.action, e.text) for e in desk.ended] == [
-        ("flatten_account", "DailyRealizedLoss: new exposure under the lockout, flattened 1 ES")
+        (
+            "flatten_account",
+            "DailyRealizedLoss: new exposure under the lockout, flattened 1 ES, 2.00 USD past the limit",
+        )
     ]
+
+
+def test_an_enforcement_reports_how_far_past_the_limit_it_ended() -> None:
+    """A flatten that fills half a point lower than the breach ends 2.00 USD past the limit, and says so."""
+    desk = Desk(LOSS500)
+    desk.fill("buy", 2, "MNQ", "18000")
+    desk.quote("MNQ", "17875")
+    desk.outcome(Outcome.ACCEPTED)
+    desk.fill("sell", 2, "MNQ", "17874.50")
+
+    assert desk.ended[0].overshoot == Decimal("2.00")
+    assert desk.ended[0].text.endswith("flattened 2 MNQ, 2.00 USD past the limit")

@@ -1,6 +1,6 @@
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskd.config.positions import Duplicate, JsonPath, positions, show_path
@@ -23,6 +23,7 @@ def paths(value: object, at: JsonPath = ()) -> list[JsonPath]:
             return [at]
 
 
+@settings(max_examples=25)
 @given(value=VALUES, ascii_only=st.booleans())
 def test_every_place_of_any_json_has_its_line(value: object, ascii_only: bool) -> None:  # noqa: FBT001 - drawn
     """Whatever the text holds, no place is missed and none is invented."""

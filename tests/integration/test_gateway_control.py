@@ -101,6 +101,22 @@ async def test_everything_python_can_do_http_can_do_too(client: BareClient) -> N
         ("price", {"contract": "XXX", "price": "1"}, "no contract 'XXX'"),
         ("price", {"contract": "MNQ", "price": "1", "prize": 2}, "prize"),
         ("quote", {"contract": "MNQ", "bid": "abc"}, "bid"),
+        ("quote", {"contract": "MNQ", "bid": "NaN"}, "NaN is not a price"),
+        (
+            "fill",
+            {"account": 101, "contract": "MNQ", "side": "buy", "size": 0, "price": "1"},
+            "a fill of 0 contracts is none",
+        ),
+        (
+            "fill",
+            {"account": 101, "contract": "MNQ", "side": "buy", "size": 1, "price": "Infinity"},
+            "Infinity is not a number",
+        ),
+        (
+            "carry_in",
+            {"account": 101, "contract": "MNQ", "size": 0, "price": "1"},
+            "0 contracts cannot be carried in",
+        ),
         ("void_trade", {"trade_id": 1}, "no trade 1"),
         ("end_order", {"order_id": 1}, "no order 1"),
         ("outcome", {}, "no withheld request"),
@@ -234,6 +250,35 @@ async def test_a_jump_of_time_plays_what_was_skipped(client: BareClient) -> None
     filled = next(each for each in control.state().orders if each.id == stop)
     assert filled.filled == 1
     assert _START < filled.updated_at < _START + timedelta(hours=1)
+
+
+async def test_a_fill_by_hand_keeps_to_its_order(gateway: SimulatedGateway) -> None:
+    """More than is left, and a trade id that is taken, are refused."""
+    control = gateway.control
+    order = control.working(101, "MNQ", "buy", 2, limit=Decimal(19000)).order_id
+    first = control.fill(101, "MNQ", "buy", 1, Decimal(19000), order_id=order, trade_id=77)
+
+    with pytest.raises(ControlError, match="only 1 left"):
+        control.fill(101, "MNQ", "buy", 2, Decimal(19000), order_id=order)
+    with pytest.raises(ControlError, match="trade 77 is booked already"):
+        control.fill(101, "MNQ", "buy", 1, Decimal(19000), order_id=order, trade_id=77)
+
+    assert first.trade_ids == (77,)
+
+
+async def test_a_closed_market_is_silent_by_itself(gateway: SimulatedGateway) -> None:
+    """Generated prices neither show nor fill while the market is closed, and go on after it."""
+    control = gateway.control
+    control.walk("MNQ", per_second=10)
+    control.market("closed")
+
+    control.time(now=_START + timedelta(minutes=1))
+    silent = control.state().prices[_MNQ]
+    control.market("open")
+    control.time(now=_START + timedelta(minutes=2))
+
+    assert silent["bid"] == Decimal(20000)
+    assert control.state().prices[_MNQ]["bid"] != Decimal(20000)
 
 
 async def test_rest_can_be_down_while_the_hubs_live(client: BareClient) -> None:

@@ -174,7 +174,6 @@ async def test_market_events_have_the_brokers_shapes(client: BareClient) -> None
         "market",
         ("SubscribeContractQuotes", _MNQ),
         ("SubscribeContractTrades", _MNQ),
-        ("SubscribeContractMarketDepth", _MNQ),
     )
 
     client.gateway.control.quote("MNQ", bid=Decimal("19999.75"))
@@ -185,6 +184,18 @@ async def test_market_events_have_the_brokers_shapes(client: BareClient) -> None
     assert not {"lastPrice", "bestAsk", "volume"} & bid.keys()
     assert (last["lastPrice"], last["open"], last["volume"]) == (20000.25, 20000, 4)
     assert (prints[0]["price"], prints[0]["volume"]) == (20000.25, 3)
+
+
+async def test_depth_begins_with_the_whole_book(client: BareClient) -> None:
+    """The first message has every level of both sides; then come changes of the best."""
+    hub = await client.hub("market", ("SubscribeContractMarketDepth", _MNQ))
+
+    client.gateway.control.quote("MNQ", ask=Decimal("20000.50"))
+    (_, book), (_, change) = await hub.events(2)
+
+    assert len(msgspec.json.encode(book)) > 10_000
+    assert {each["type"] for each in book} == {1, 2}
+    assert [(each["type"], each["price"]) for each in change] == [(3, 20000.5)]
 
 
 @pytest.mark.parametrize(

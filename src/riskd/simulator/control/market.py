@@ -26,6 +26,9 @@ class MarketControl(ControlBase):
         size: int = 0,
     ) -> None:
         """Change some prices of a contract; with a `size` the last price is a print as well."""
+        for price in (last, bid, ask):
+            if price is not None and not price.is_finite():
+                raise ControlError(f"{price} is not a price")
         change = PriceUpdate(contract_id=self.contract_id(contract), last=last, bid=bid, ask=ask, size=size)
         self._gateway.kernel.price(change, self._now())
 

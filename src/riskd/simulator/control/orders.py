@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from riskd.simulator.control.base import ControlBase
+from riskd.simulator.control.base import ControlBase, ControlError
 from riskd.simulator.exchange import corrections
 from riskd.simulator.exchange.admission import PlaceOrder
 from riskd.simulator.exchange.booking import Fill
@@ -97,8 +97,13 @@ class OrderControl(ControlBase):
             commissions=commission,
         )
         where = (account, self.contract_id(contract))
-        if order_id is not None:
-            self._order(order_id)
+        _check_money(price, pnl, fee, commission)
+        if size < 1:
+            raise ControlError(f"a fill of {size} contracts is none")
+        if order_id is not None and size > self._order(order_id).left:
+            raise ControlError(f"order {order_id} has only {self._order(order_id).left} left to fill")
+        if trade_id in self._exchange.books.trades:
+            raise ControlError(f"trade {trade_id} is booked already; resend_trade sends it again")
         return self._placed(self._exchange.inject_fill(where, _SIDES[side], fill, self._now(), order_id=order_id))
 
     def end_order(self, order_id: int, how: Literal["cancelled", "expired", "rejected"] = "cancelled") -> None:
@@ -127,7 +132,10 @@ class OrderControl(ControlBase):
         """Let an account hold a signed position since before today, without a trade of today."""
         self._known_account(account)
         where = (account, self.contract_id(contract))
+        _check_money(price)
         books = self._exchange.books
+        if not size or books.held(*where) * size < 0:
+            raise ControlError(f"{size} contracts cannot be carried in beside {books.held(*where)}")
         self._gateway.carry(corrections.carry_in(books, where, size, price, self._now()))
 
     def _asked(
@@ -161,3 +169,9 @@ class OrderControl(ControlBase):
             message=reply.message,
             trade_ids=tuple(corrections.new_trade_ids(reply.events)),
         )
+
+
+def _check_money(*figures: Decimal | None) -> None:
+    for figure in figures:
+        if figure is not None and not figure.is_finite():
+            raise ControlError(f"{figure} is not a number")

@@ -29,6 +29,8 @@ class ExchangeOptions(msgspec.Struct, frozen=True, kw_only=True):
     `fill_chunk` the most contracts one fill takes (None: all at once);
     `slippage_ticks` what a market order pays beyond the best price;
     `positions_lag_ms` how far positions trail trades, on the hub and over REST;
+    `matching` off leaves fills and brackets to the hand of a test; `closes_fill` says whether the
+    broker's own closes then still fill, at the last price;
     `orders_expire_daily` whether resting orders end at 16:00 Chicago.
     """
 

@@ -24,6 +24,7 @@ _MONTH_NAMES = (
 )
 _EXPIRES_AFTER_ROLL = timedelta(days=5)
 _FAR_MONTHS = 2
+_ABSURD_PRICE = Decimal(10**15)  # beyond it the remainder of a tick has no digits left
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +59,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_on_grid(self, price: Decimal) -> bool:
         """Return whether a price is a whole number of ticks."""
+        if not price.is_finite() or abs(price) >= _ABSURD_PRICE:
+            return False
         return price % self.product.tick_size == 0
 
     def value(self, move: Decimal) -> Decimal:

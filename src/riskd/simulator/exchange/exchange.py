@@ -16,6 +16,7 @@ from riskd.simulator.exchange.admission import ModifyOrder, PlaceOrder, Refusal
 from riskd.simulator.exchange.booking import Fill
 from riskd.simulator.exchange.books import Books, CloseTerms, ExchangeOptions
 from riskd.simulator.exchange.contracts import ContractBook
+from riskd.simulator.exchange.depth import level_size
 from riskd.simulator.exchange.events import (
     AccountEvent,
     DayFigures,
@@ -122,6 +123,17 @@ class Exchange:
         if self.books.options.matching and self._trades(change.contract_id, at):
             events += execution.match(self.books, change, at)
         return events
+
+    def as_seen(self, change: PriceUpdate, at: datetime) -> PriceUpdate | None:
+        """Return what a market by itself shows: nothing while closed, no prints before the open."""
+        contract = self.books.contract(change.contract_id)
+        match self.books.market.phase(contract, at):
+            case Phase.OPEN:
+                return change
+            case Phase.PRE_OPEN if change.bid is not None or change.ask is not None:
+                return msgspec.structs.replace(change, last=None, size=0)
+            case _:
+                return None
 
     def set_phase(self, contract_id: str | None, phase: Phase | None) -> None:
         """Open, close or halt one contract or all (None); phase None: back to the timetable."""
@@ -344,7 +356,14 @@ def _market_events(change: PriceUpdate, quote: Quote, at: datetime) -> list[Even
     if change.last is not None and change.size:
         side = change.side if change.side is not None else Side.BUY
         events.append(PrintEvent(contract_id, at, change.last, change.size, side))
-    for side, price in ((Side.BUY, change.bid), (Side.SELL, change.ask)):
-        if price is not None and change.size:
-            events.append(DepthEvent(contract_id, at, price, change.size, side))
-    return events
+    return events + _depth_events(change, at)
+
+
+def _depth_events(change: PriceUpdate, at: datetime) -> list[Event]:
+    """Return the best levels that changed: both sides after a print, else the bid's if given."""
+    sides = [(Side.BUY, change.bid), (Side.SELL, change.ask)]
+    given = [(side, price) for side, price in sides if price is not None]
+    return [
+        DepthEvent(change.contract_id, at, price, level_size(price), side)
+        for side, price in (given if change.size else given[:1])
+    ]

@@ -17,7 +17,8 @@ def execute(books: Books, order: Order, fill: Fill, at: datetime) -> list[Event]
     """Fill an order, in part or whole, and return all that the broker tells about it."""
     events = book_fill(books, order, fill, at)
     filled = books.orders[order.id]
-    events += brackets.after_fill(books, filled, at)
+    if books.options.matching:
+        events += brackets.after_fill(books, filled, at)
     return events + _copy(books, filled, fill, at)
 
 

@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
+from riskd.simulator.exchange.depth import snapshot
 from riskd.simulator.exchange.events import (
     AccountEvent,
     DepthEvent,
@@ -17,7 +20,7 @@ from riskd.simulator.exchange.events import (
 )
 from riskd.simulator.gateway import signalr, wire
 from riskd.simulator.gateway.api import Api
-from riskd.simulator.gateway.connection import Subscription
+from riskd.simulator.gateway.connection import Connection, Subscription
 from riskd.simulator.gateway.hubs import Hub
 from riskd.simulator.gateway.wire import Record
 
@@ -39,17 +42,30 @@ class Carrier:
         self._api = api
         self._user_events = user_events
         self._late: set[asyncio.TimerHandle] = set()
+        self.pace: Callable[[], Decimal] = lambda: Decimal(1)
         self.deliveries: Callable[[str], tuple[int, ...]] = lambda _target: (0,)
         self.seen_quote: Callable[[QuoteEvent], QuoteEvent | None] = lambda event: event
 
     def carry(self, events: Iterable[Event]) -> None:
         """Send events now or later: as each of them says, and as faults have it."""
         for event in events:
+            own_delay = event.after_ms / float(self.pace()) if event.after_ms else 0
             for delay in self.deliveries(_target(event)):
-                if event.after_ms or delay:
-                    self._later(event, event.after_ms + delay)
+                if own_delay or delay:
+                    self._later(event, own_delay + delay)
                 else:
                     self._deliver(event)
+
+    def send_book(self, connection: Connection, contract_id: str, at: datetime) -> None:
+        """Send the whole order book of a contract to one client."""
+        books = self._api.exchange.books
+        contract = books.contracts.find(contract_id)
+        if contract is None:
+            return
+        levels = snapshot(contract, books.market.quote(contract_id), at)
+        if levels:
+            records = [wire.depth_record(level, best=False) for level in levels]
+            connection.send(signalr.event("GatewayDepth", contract_id, records))
 
     def stop(self) -> None:
         """Forget what is still on its way."""
@@ -65,7 +81,7 @@ class Carrier:
             case _:
                 self._deliver_user(event)
 
-    def _later(self, event: Event, delay_ms: int) -> None:
+    def _later(self, event: Event, delay_ms: float) -> None:
         def arrive() -> None:
             self._late.discard(handle)
             self._deliver(event)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from decimal import Decimal
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -67,6 +68,7 @@ class SimulatedGateway:
         self.faults = FaultDesk(self)
         self.rest.fault = self.faults.handling
         self.rest.catch_up = self.kernel.catch_up
+        self._carrier.pace = self._pace
         self._carrier.deliveries = self.faults.deliveries
         self._carrier.seen_quote = self.faults.seen_quote
         self.kernel.strikes = self.faults.strike
@@ -213,6 +215,10 @@ class SimulatedGateway:
 
     # ------------------------------------------------------------------ inside
 
+    def _pace(self) -> Decimal:
+        """Return how fast the broker's own delays pass: as the clock does, in real time by hand."""
+        return self.clock.speed or Decimal(1)
+
     def _hub(self, request: web.Request) -> Hub:
         return self._hubs["user" if request.match_info["hub"] == "user" else "market"]
 
@@ -247,4 +253,6 @@ class SimulatedGateway:
         """Answer a subscription to the time at once, and wake those who wait for subscribers."""
         if subscription.target == TIME_TARGET:
             connection.send(time_record(self.clock.now(), self.clock.speed))
+        if subscription.target == "GatewayDepth" and isinstance(subscription.key, str):
+            self._carrier.send_book(connection, subscription.key, self.clock.now())
         self.bell.ring()

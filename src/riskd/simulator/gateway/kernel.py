@@ -35,6 +35,7 @@ class Kernel:
         self.strikes: Callable[[datetime], None] = lambda _at: None
         self.next_strike: Callable[[], datetime | None] = lambda: None
         self._changed = asyncio.Event()
+        self._busy = False
 
     def price(self, change: PriceUpdate, at: datetime) -> None:
         """Give the exchange one price and carry what follows."""
@@ -51,7 +52,16 @@ class Kernel:
                 yield at, change
 
     def catch_up(self) -> None:
-        """Do everything whose time has come, in order."""
+        """Do everything whose time has come, in order; not while already at it."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            self._catch_up()
+        finally:
+            self._busy = False
+
+    def _catch_up(self) -> None:
         now = self.clock.now()
         while (deadline := self._next_deadline()) <= now:
             self._play(self.tape.until(deadline))
@@ -75,7 +85,9 @@ class Kernel:
 
     def _play(self, ticks: Iterator[Tick]) -> None:
         for at, change in ticks:
-            self.price(change, at)
+            visible = self._exchange.as_seen(change, at)
+            if visible is not None:
+                self.price(visible, at)
 
     def _next_deadline(self) -> datetime:
         """Return when the exchange, or a fault, next does something by itself."""

@@ -28,7 +28,7 @@ Record: TypeAlias = dict[str, object]
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _MICROSECONDS_END = len("2026-11-18T15:00:00.123456")
 _LONG, _SHORT = 1, 2
-_DEPTH_BEST_ASK, _DEPTH_BEST_BID = 3, 4
+_DEPTH_ASK, _DEPTH_BID, _DEPTH_BEST_ASK, _DEPTH_BEST_BID = 1, 2, 3, 4
 _CREATED, _UPDATED, _DELETED = 0, 1, 2
 _GONE = frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.EXPIRED})
 
@@ -192,11 +192,12 @@ def print_record(event: PrintEvent, symbol_id: str) -> Record:
     }
 
 
-def depth_record(event: DepthEvent) -> Record:
-    """Return a change of one side's best level."""
+def depth_record(event: DepthEvent, *, best: bool = True) -> Record:
+    """Return a level of one side of the book, the best one or any."""
+    bid, ask = (_DEPTH_BEST_BID, _DEPTH_BEST_ASK) if best else (_DEPTH_BID, _DEPTH_ASK)
     return {
         "timestamp": hub_time(event.at),
-        "type": _DEPTH_BEST_BID if event.side is Side.BUY else _DEPTH_BEST_ASK,
+        "type": bid if event.side is Side.BUY else ask,
         "price": event.price,
         "volume": event.size,
         "currentVolume": event.size,

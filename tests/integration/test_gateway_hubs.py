@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from socket import SHUT_RDWR
 from typing import Any, Literal
 
 import aiohttp
@@ -374,3 +375,16 @@ async def test_websocket_pings_are_answered(client: BareClient) -> None:
     await hub.socket.ping(b"hello")
 
     assert (await hub.invoke("SubscribeAccounts"))["type"] == 3
+
+
+async def test_a_client_that_vanishes_leaves_no_task_behind() -> None:
+    """When a client's socket simply ends, whatever the gateway ran for it ends with it."""
+    before = asyncio.all_tasks()
+    async with SimulatedGateway(_settings()) as gateway, BareClient(gateway) as client:
+        for name in ("user", "market"):
+            hub = await client.hub(name)
+            hub.socket.get_extra_info("socket").shutdown(SHUT_RDWR)
+        while any(gateway.control.state().connections.values()):  # noqa: ASYNC110 - nobody is told of a lost client
+            await asyncio.sleep(0)
+
+    assert asyncio.all_tasks() == before

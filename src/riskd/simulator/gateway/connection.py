@@ -84,6 +84,10 @@ class Connection:
             self._refuse(str(failure))
         except TimeoutError:
             self._refuse("Handshake was canceled.")
+        except asyncio.CancelledError:
+            # The client's socket just ended, and with it the server's handler: there is nobody left to write to.
+            self._writer.cancel()
+            raise
         self.hang_up(HangUp.CLEAN)
         with suppress(asyncio.CancelledError):
             await self._writer

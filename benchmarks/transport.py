@@ -22,7 +22,7 @@ import typer
 from benchmarks.figures import Figures, show
 from benchmarks.pinning import pinned_apart
 from benchmarks.transport_clients import Client, aiohttp_both, aiohttp_rendered, picows_rendered
-from benchmarks.transport_server import Certificate, serve
+from benchmarks.transport_server import PAUSE_S, Certificate, serve
 
 ROUNDS = 5
 """The variants take turns, so that a busy minute of the machine falls on all of them."""
@@ -47,7 +47,7 @@ def uvloop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def variants() -> list[Variant]:
-    """Return what is compared, the chosen transport first."""
+    """Return what is compared."""
     found = []
     for client, name in (
         (picows_rendered, "picows, pre-rendered request"),
@@ -60,17 +60,25 @@ def variants() -> list[Variant]:
     return found
 
 
-def run_prototype(trials: int, variant: Variant | None = None, certificate: Certificate | None = None) -> Figures:
+CHOSEN = Variant("picows, pre-rendered request, asyncio", picows_rendered, None)
+"""What riskd uses; see docs/adr/0001-transport.md."""
+
+
+def run_prototype(
+    trials: int, variant: Variant = CHOSEN, certificate: Certificate | None = None, *, pause_s: float = PAUSE_S
+) -> Figures:
     """Measure one client in this process against the far end in another.
 
     Shape: the chosen transport unless another is given; exactly `trials` samples.
+    Units: `pause_s` seconds of silence before each.
     """
-    variant = variant or variants()[0]
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     with pinned_apart() as other_core:
         server = spawn.Process(
-            target=serve, args=(theirs,), kwargs={"trials": trials, "core": other_core, "certificate": certificate}
+            target=serve,
+            args=(theirs,),
+            kwargs={"trials": trials, "core": other_core, "certificate": certificate, "pause_s": pause_s},
         )
         server.start()
         theirs.close()  # so that a far end that died is an end of file here, not a wait for ever

@@ -52,7 +52,9 @@ class Certificate:
     key: Path
 
 
-def serve(results: Connection, *, trials: int, core: int | None, certificate: Certificate | None) -> None:
+def serve(
+    results: Connection, *, trials: int, core: int | None, certificate: Certificate | None, pause_s: float = PAUSE_S
+) -> None:
     """Serve one client: report the port, then the latencies in nanoseconds, one per trial.
 
     Shape: the trials begin with the hub's handshake; an API connection may be made before or with the first request.
@@ -60,20 +62,21 @@ def serve(results: Connection, *, trials: int, core: int | None, certificate: Ce
     pin_to(core)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         results.send(listener.getsockname()[1])
-        with _FarEnd(listener, certificate) as far_end:
+        with _FarEnd(listener, certificate, pause_s) as far_end:
             for _ in range(WARM_UP):
                 far_end.trial()
             results.send([far_end.trial() for _ in range(trials)])
 
 
 class _FarEnd:
-    def __init__(self, listener: socket.socket, certificate: Certificate | None) -> None:
+    def __init__(self, listener: socket.socket, certificate: Certificate | None, pause_s: float) -> None:
         self._listener = listener
+        self._pause_s = pause_s
         self._tls = None
         if certificate is not None:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._tls.load_cert_chain(certificate.certificate, certificate.key)
-        self._frame = _frame(_QUOTE.format(contract=CONTRACT, price=BREACH_PRICE, ask="21000.50"))
+        self._frame = text_frame(_QUOTE.format(contract=CONTRACT, price=BREACH_PRICE, ask="21000.50").encode())
         self._api: socket.socket | None = None
         self._hub = self._hub_after_api()
 
@@ -88,7 +91,7 @@ class _FarEnd:
 
     def trial(self) -> int:
         """Return the nanoseconds from the frame that breaches to the end of the close request."""
-        time.sleep(PAUSE_S)
+        time.sleep(self._pause_s)
         started = time.perf_counter_ns()
         self._hub.sendall(self._frame)
         if self._api is None:
@@ -106,7 +109,7 @@ class _FarEnd:
         connection = self._accepted()
         if select.select([connection, self._listener], [], [])[0] != [connection]:
             self._api, connection = connection, self._accepted()
-        connection.sendall(_upgrade(_read_head(connection)))
+        connection.sendall(upgrade(_read_head(connection)))
         _received(connection)  # the handshake: the client is ready
         return connection
 
@@ -140,7 +143,8 @@ def _received(connection: socket.socket) -> bytes:
     return data
 
 
-def _upgrade(request: bytes) -> bytes:
+def upgrade(request: bytes) -> bytes:
+    """Return the answer that turns a request into a WebSocket."""
     key = request.lower().index(b"sec-websocket-key:") + len(b"sec-websocket-key:")
     offered = request[key:].partition(b"\r\n")[0].strip()
     accepted = base64.b64encode(hashlib.sha1(offered + _WEBSOCKET_GUID).digest())  # noqa: S324 - RFC 6455 says SHA-1
@@ -150,6 +154,7 @@ def _upgrade(request: bytes) -> bytes:
     )
 
 
-def _frame(text: str) -> bytes:
-    payload = text.encode()  # longer than 125 bytes, so the length takes two bytes of its own
-    return b"\x81\x7e" + len(payload).to_bytes(2) + payload
+def text_frame(payload: bytes) -> bytes:
+    """Return a text frame as a server sends it."""
+    size = len(payload)
+    return b"\x81" + (bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2)) + payload

@@ -1,0 +1,69 @@
+"""The exchange's week by the judge's own calendar, and when in it the traders trade."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+from random import Random
+from typing import Final
+
+from tests.simulation.truth import CHICAGO
+
+_FRIDAY: Final = 4
+_SATURDAY: Final = 5
+_SUNDAY: Final = 6
+OPENS: Final = time(17)
+CLOSES: Final = time(16)
+
+
+def _utc(local: datetime) -> datetime:
+    return local.replace(tzinfo=CHICAGO).astimezone(UTC)
+
+
+def closes(starts_at: datetime, ends_at: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Yield when the exchange closes and when it opens again."""
+    day = starts_at.astimezone(CHICAGO).date()
+    while True:
+        closes_at = _utc(datetime.combine(day, CLOSES))
+        if closes_at >= ends_at:
+            return
+        if day.weekday() <= _FRIDAY:
+            opens_on = day + timedelta(days=2 if day.weekday() == _FRIDAY else 0)
+            yield closes_at, _utc(datetime.combine(opens_on, OPENS))
+        day += timedelta(days=1)
+
+
+def resets(starts_at: datetime, ends_at: datetime) -> Iterator[datetime]:
+    """Yield every 17:00 at which a TradingDay ends."""
+    day = starts_at.astimezone(CHICAGO).date()
+    while (at := _utc(datetime.combine(day, OPENS))) < ends_at:
+        if at > starts_at and day.weekday() <= _FRIDAY:
+            yield at
+        day += timedelta(days=1)
+
+
+def windows(starts_at: datetime, ends_at: datetime, rng: Random) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the stretches in which somebody trades: two or three a day, some over the edges that matter."""
+    day = starts_at.astimezone(CHICAGO).date()
+    while True:
+        for hour, minute in sorted(rng.sample(_FAVOURITES, rng.choice((2, 3)))):
+            begins = _utc(datetime.combine(day, time(hour, minute))) + timedelta(minutes=rng.uniform(-5, 5))
+            if begins >= ends_at:
+                return
+            if begins > starts_at and begins.astimezone(CHICAGO).weekday() != _SATURDAY:
+                yield begins, begins + timedelta(minutes=rng.choice((5, 10, 20)))
+        day += timedelta(days=1)
+
+
+_FAVOURITES: Final = (
+    (2, 0),
+    (8, 20),
+    (9, 30),
+    (11, 0),
+    (13, 45),
+    (14, 50),
+    (15, 0),
+    (15, 45),
+    (16, 55),
+    (17, 5),
+    (19, 30),
+)
+"""Starts that cover openings, the ends of sessions, the exchange's close and the reset."""

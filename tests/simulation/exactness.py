@@ -1,0 +1,42 @@
+"""Exactness, owed whenever it is quiet: riskd's figures are those of the exchange's own trades, to the last digit."""
+
+from datetime import timedelta
+from typing import Final
+
+from riskd.engine.core import Core
+from tests.simulation.judge import Judge
+from tests.simulation.truth import day_of
+from tests.simulation.verdict import Broken
+from tests.simulation.world import World
+
+QUIET: Final = timedelta(seconds=5)
+
+
+class Exactness:
+    """Compares riskd with the truth at quiet moments."""
+
+    def __init__(self, world: World, judge: Judge) -> None:
+        self._venue = world.venue
+        self._truth = world.truth
+        self._judge = judge
+        self.compared = 0
+
+    def compare(self, account: int, core: Core) -> None:
+        """Compare one account; the caller says that it is quiet."""
+        truth, state = self._truth.of(account), core.state_manager.accounts[str(account)]
+        now = self._venue.now
+        view = core.state_manager.view(str(account), now)
+        self._same(
+            "positions", {c: q for c, q in truth.held.items() if q}, {c: p.quantity for c, p in state.positions.items()}
+        )
+        orders = {str(order.id) for order in self._venue.live_orders(account)}
+        self._same("orders", orders, set(state.orders))
+        self._same("R", truth.realized(day_of(now)), view.realized_pnl_today)
+        net = self._judge.promptness.net(account)
+        if net is not None:
+            self._same("N", net, view.net_pnl)
+        self.compared += 1
+
+    def _same(self, what: str, true: object, believed: object) -> None:
+        if true != believed:
+            raise Broken("exact", f"{what} is {true}, riskd says {believed}")

@@ -1,0 +1,99 @@
+"""The judge: hears everything that is true and everything that riskd does, and asks each checker.
+
+The checkers share nothing with the core: own sums, own calendar, own reading of the rules.
+"""
+
+from collections import deque
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from riskd.domain.commands import Alert, BrokerCommand
+from riskd.domain.events import Outcome, QuoteReported
+from riskd.ports import JournalEntry
+from riskd.simulator.exchange.exchange import Reply
+from tests.simulation.lockouts import Lockouts
+from tests.simulation.prices import Prices
+from tests.simulation.promptness import Promptness
+from tests.simulation.safety import Safety
+from tests.simulation.truth import Change
+from tests.simulation.world import World
+
+_REMEMBERED: Final = 60
+
+
+class Judge:
+    """Hears it all, in the order in which it happens."""
+
+    def __init__(self, world: World) -> None:
+        self._schedule = world.schedule
+        self.story: deque[str] = deque(maxlen=_REMEMBERED)
+        self.prices = Prices()
+        self.lockouts = Lockouts(world)
+        self.safety = Safety(world, self.lockouts)
+        self.promptness = Promptness(world, self.prices, self.lockouts)
+        self._accounts = [plan.number for plan in world.plan.accounts]
+        self.commands = 0
+        self.alerts: list[Alert] = []
+
+    def tell(self, what: str) -> None:
+        """Add a line to the story that a failure shows."""
+        self.story.append(f"{self._schedule.now:%m-%d %H:%M:%S.%f} {what}")
+
+    # --- what is true ------------------------------------------------------------------------------------------
+
+    def changed(self, account: int, change: Change) -> None:
+        """Hear of a position that changed at the exchange."""
+        self.tell(f"{account} {change.contract} {change.before} -> {change.after} by order {change.order_id}")
+        self.safety.changed(account, change)
+        self.lockouts.changed(account)
+
+    def look(self) -> None:
+        """Look at every account, after anything happened at the exchange."""
+        for account in self._accounts:
+            self.promptness.look(account)
+
+    def quoted(self, quote: QuoteReported) -> None:
+        """Hear of prices that have reached riskd."""
+        self.prices.quoted(quote)
+        self.look()
+
+    # --- what riskd does ---------------------------------------------------------------------------------------
+
+    def journalled(self, entry: JournalEntry) -> None:
+        """Hear of a line in the journal."""
+        for command in entry.commands:
+            self.tell(f"  {entry.envelope.seq} {msgspec.json.encode(command).decode()}")
+        if entry.commands:
+            self.lockouts.journalled(entry)
+
+    def alerted(self, alert: Alert) -> None:
+        """Hear of what people are told."""
+        self.alerts.append(alert)
+
+    def sent(self, command: BrokerCommand, *, arrives: bool) -> None:
+        """Hear of a request that has left."""
+        self.commands += 1
+        self.safety.sent(command, arrives=arrives)
+
+    def reached(self, command: BrokerCommand, reply: Reply) -> None:
+        """Hear of a request that the exchange has acted on."""
+        self.tell(f"  {command.command_id} reached the exchange: {reply.code} order {reply.order_id}")
+        self.safety.reached(command, reply)
+        self.look()
+
+    def answered(self, command: BrokerCommand, outcome: Outcome) -> None:
+        """Hear of an outcome that riskd has been told."""
+        self.tell(f"  {command.command_id} {outcome}")
+        self.safety.answered(command, outcome)
+
+    def read(self, account: int, began_at: datetime) -> None:
+        """Hear of a snapshot that riskd has been told."""
+        self.safety.read(account, began_at)
+
+    def died(self) -> None:
+        """Hear of a crash."""
+        self.tell("riskd died")
+        self.safety.died()
+        self.prices.forget()

@@ -1,0 +1,68 @@
+"""Lockouts, always owed: once in the journal a lock stands until its time, through every crash, and no longer."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from riskd.domain.account import AccountState
+from riskd.domain.commands import LockAccount, UnlockAccount
+from riskd.ports import JournalEntry
+from tests.simulation.truth import day_of, end_of
+from tests.simulation.verdict import Broken
+from tests.simulation.world import World
+
+RACE: Final = timedelta(seconds=10)
+"""A position may be opened in the moment between riskd's last look and the end of the lock."""
+
+
+class Lockouts:
+    """The locks that stand, by the journal."""
+
+    def __init__(self, world: World) -> None:
+        self._schedule = world.schedule
+        self._truth = world.truth
+        self._until: dict[int, dict[str, datetime]] = {}
+        self._moved_at: dict[int, datetime] = {}
+        self.count = 0
+
+    def until(self, account: int) -> datetime | None:
+        """Return when the last lock of an account ends, None while it is free."""
+        return max(self._until.get(account, {}).values(), default=None)
+
+    def changed(self, account: int) -> None:
+        """Take note of a position that changed."""
+        self._moved_at[account] = self._schedule.now
+
+    def journalled(self, entry: JournalEntry) -> None:
+        """Judge the locks that a step set and ended."""
+        for command in entry.commands:
+            if isinstance(command, LockAccount):
+                self._locked(command, entry.envelope.at)
+            elif isinstance(command, UnlockAccount):
+                self._unlocked(command, entry.envelope.at)
+
+    def _locked(self, command: LockAccount, at: datetime) -> None:
+        if command.until != end_of(day_of(at)):
+            raise Broken("locked for the day", f"{command} at {at}, but the day ends at {end_of(day_of(at))}")
+        self.count += 1
+        self._until.setdefault(int(command.account), {})[command.cause] = command.until
+
+    def _unlocked(self, command: UnlockAccount, at: datetime) -> None:
+        account = int(command.account)
+        until = self.until(account)
+        if until is None:
+            raise Broken("locks once", f"{command} without a lock")
+        if at < until:
+            raise Broken("locked until its time", f"{command} at {at}, locked until {until}")
+        moved_at = self._moved_at.get(account)
+        settled = moved_at is None or self._schedule.now - moved_at > RACE
+        held = {contract: held for contract, held in self._truth.of(account).held.items() if held}
+        if held and settled:
+            raise Broken("free only when flat", f"{command} while {held} is held")
+        del self._until[account]
+
+    def restarted(self, account: int, state: AccountState | None) -> None:
+        """Judge what a new process remembers."""
+        for cause, until in self._until.get(account, {}).items():
+            remembered = {lockout.cause: lockout.until for lockout in state.lockouts} if state else {}
+            if remembered.get(cause) != until:
+                raise Broken("never forgets a lock", f"{account} was locked by {cause} until {until}, now {remembered}")

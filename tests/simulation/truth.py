@@ -1,0 +1,194 @@
+"""What really happened, kept by the judge: every half-turn as the exchange booked it, and sums of its own.
+
+Nothing here comes from riskd: own arithmetic, own calendar, own table of what a point is worth.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from riskd.simulator.exchange.events import Event, TradeEvent
+from riskd.simulator.exchange.model import Side, Trade
+
+CHICAGO: Final = ZoneInfo("America/Chicago")
+POINT_USD: Final = {
+    "CON.F.US.MNQ": Decimal(2),
+    "CON.F.US.EP": Decimal(50),
+    "CON.F.US.MES": Decimal(5),
+    "CON.F.US.MCLE": Decimal(100),
+    "CON.F.US.MGC": Decimal(10),
+}
+ZERO: Final = Decimal(0)
+
+
+def point_usd(contract: str) -> Decimal:
+    """Return what one point of one contract is worth in USD."""
+    return POINT_USD[contract.rsplit(".", 1)[0]]
+
+
+def day_of(at: datetime) -> date:
+    """Return the TradingDay of a moment: the date seven hours on, the weekend belonging to Monday."""
+    day = (at.astimezone(CHICAGO).replace(tzinfo=None) + timedelta(hours=7)).date()
+    return day + timedelta(days={5: 2, 6: 1}.get(day.weekday(), 0))
+
+
+def end_of(day: date) -> datetime:
+    """Return when a TradingDay ends."""
+    return datetime.combine(day, time(17), CHICAGO)
+
+
+@dataclass(slots=True)
+class Deal:
+    """One half-turn; ``cost`` in USD, ``reported`` the broker's own gross figure for what it closed."""
+
+    trade_id: int
+    at: datetime
+    contract: str
+    signed: int
+    price: Decimal
+    cost: Decimal
+    reported: Decimal
+    order_id: int
+    day: date
+    voided: bool = False
+
+
+@dataclass(slots=True)
+class DaySums:
+    """What a TradingDay's half-turns add up to: USD paid and received, contracts per contract, the broker's figures."""
+
+    flow: Decimal = ZERO
+    costs: Decimal = ZERO
+    reported: Decimal = ZERO
+    moved: dict[str, int] = field(default_factory=dict)
+
+    def add(self, deal: Deal, times: int) -> None:
+        """Count a half-turn, or with -1 take it back."""
+        self.flow -= times * deal.signed * deal.price * point_usd(deal.contract)
+        self.costs += times * deal.cost
+        self.reported += times * deal.reported
+        self.moved[deal.contract] = self.moved.get(deal.contract, 0) + times * deal.signed
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A position that one half-turn changed."""
+
+    at: datetime
+    contract: str
+    before: int
+    after: int
+    order_id: int
+    voided: bool
+
+
+@dataclass(slots=True)
+class AccountTruth:
+    """One account as it is."""
+
+    deals: dict[int, Deal] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
+    days: dict[date, DaySums] = field(default_factory=dict)
+
+    def day(self, day: date) -> DaySums:
+        """Return the sums of a TradingDay."""
+        return self.days.setdefault(day, DaySums())
+
+    def size(self) -> int:
+        """Return all contracts held, long and short alike."""
+        return sum(abs(quantity) for quantity in self.held.values())
+
+    def book(self, trade: Trade) -> Change:
+        """Book a new half-turn, or take a voided one back."""
+        before = self.held.get(trade.contract_id, 0)
+        if trade.voided:
+            deal = self.deals[trade.id]
+            deal.voided = True
+            self.day(deal.day).add(deal, -1)
+            after = before - deal.signed
+        else:
+            deal = _deal(trade)
+            self.deals[trade.id] = deal
+            self.day(deal.day).add(deal, 1)
+            after = before + deal.signed
+        self.held[trade.contract_id] = after
+        return Change(trade.created_at, trade.contract_id, before, after, trade.order_id, trade.voided)
+
+    def realized(self, day: date) -> Decimal:
+        """Return R net of costs, by the broker's own figures."""
+        return self.day(day).reported - self.day(day).costs
+
+    def net(self, day: date, marks: Mapping[str, Decimal], carried_marks: Mapping[str, Decimal]) -> Decimal:
+        """Return N from cash flows; ``marks`` value what is held, ``carried_marks`` what was carried in."""
+        sums = self.day(day)
+        total = sums.flow - sums.costs
+        for contract, held in self.held.items():
+            carried = held - sums.moved.get(contract, 0)
+            if held:
+                total += held * marks[contract] * point_usd(contract)
+            if carried:
+                total -= carried * carried_marks[contract] * point_usd(contract)
+        return total
+
+    def own_realized(self) -> Mapping[int, Decimal]:
+        """Return by trade what it closed earned, first in first out, for the half-turns that were not taken back."""
+        lots: dict[str, list[list[Decimal | int]]] = {}
+        earned: dict[int, Decimal] = {}
+        for deal in self.deals.values():
+            if not deal.voided:
+                earned[deal.trade_id] = _matched(lots.setdefault(deal.contract, []), deal)
+        return earned
+
+
+def _deal(trade: Trade) -> Deal:
+    sign = 1 if trade.side is Side.BUY else -1
+    return Deal(
+        trade_id=trade.id,
+        at=trade.created_at,
+        contract=trade.contract_id,
+        signed=sign * trade.size,
+        price=trade.price,
+        cost=trade.fees + trade.commissions,
+        reported=trade.profit_and_loss or ZERO,
+        order_id=trade.order_id,
+        day=day_of(trade.created_at),
+    )
+
+
+def _matched(lots: list[list[Decimal | int]], deal: Deal) -> Decimal:
+    """Match one half-turn against the open lots (price, signed quantity), oldest first."""
+    left, earned = deal.signed, ZERO
+    while left and lots and int(lots[0][1]) * left < 0:
+        price, held = Decimal(lots[0][0]), int(lots[0][1])
+        size = min(abs(left), abs(held))
+        direction = 1 if held > 0 else -1
+        earned += (deal.price - price) * size * direction * point_usd(deal.contract)
+        left += size * direction
+        lots[0][1] = held - size * direction
+        if lots[0][1] == 0:
+            del lots[0]
+    if left:
+        lots.append([deal.price, left])
+    return earned
+
+
+class Truth:
+    """All accounts as they are."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[int, AccountTruth] = {}
+
+    def of(self, account: int) -> AccountTruth:
+        """Return one account."""
+        return self.accounts.setdefault(account, AccountTruth())
+
+    def note(self, events: Iterable[Event]) -> list[tuple[int, Change]]:
+        """Take what the exchange emitted, and return the positions it changed."""
+        return [
+            (event.account_id, self.of(event.account_id).book(event.trade))
+            for event in events
+            if isinstance(event, TradeEvent) and not event.resent
+        ]

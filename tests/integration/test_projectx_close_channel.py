@@ -2,11 +2,16 @@
 
 import asyncio
 import contextlib
+import shutil
 import socket
+import ssl
 import struct
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -100,6 +105,11 @@ class Results:
         return self.all
 
 
+def settings_of(url: str) -> ProjectXSettings:
+    """Return settings for a peer."""
+    return ProjectXSettings(rest_url=url, user_hub_url="", market_hub_url="", username="", api_key="")
+
+
 @asynccontextmanager
 async def channel_to(
     peer: Peer,
@@ -111,12 +121,8 @@ async def channel_to(
     dates: list[datetime] | None = None,
 ) -> AsyncIterator[CloseChannel]:
     """Yield a warm channel to a peer."""
-    plain = ProjectXSettings(
-        rest_url=peer.url,
-        user_hub_url="",
-        market_hub_url="",
-        username="",
-        api_key="",
+    plain = replace(
+        settings_of(peer.url),
         command_timeout_s=timeout_s,
         send_patience_s=patience_s,
         warm_connections=connections,
@@ -379,6 +385,48 @@ async def test_idle_connections_are_pinged_one_by_one() -> None:
         async with asyncio.timeout(5):
             assert (await other).startswith(b"GET /api/Status/ping")
         assert dates == [datetime(2026, 11, 20, 15, 5, tzinfo=UTC)]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+async def test_an_encrypted_connection_is_as_warm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over TLS the certificate is checked, open connections are used, and session tickets disturb nothing."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    await asyncio.to_thread(
+        subprocess.run, [*make, *names, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True
+    )
+    connections, requests = 0, list[bytes]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                requests.append(await reader.readuntil(b"\r\n\r\n{}"))
+                writer.write(ok())
+        writer.close()
+
+    identity = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    identity.load_cert_chain(certificate, key)
+    server = await asyncio.start_server(serve, "localhost", 0, ssl=identity, family=socket.AF_INET)
+    port = server.sockets[0].getsockname()[1]
+    results = Results()
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    channel = CloseChannel(
+        replace(settings_of(f"https://localhost:{port}"), warm_connections=2),
+        may_ping=lambda: True,
+        on_date=lambda _: None,
+    )
+    async with server:
+        channel.open()
+        await until_warm(channel, 2)
+        for count in range(1, 5):
+            channel.send(PATH, b"{}", results, first=True)
+            await results.wait(count)
+        await channel.close()
+    assert {type(result) for result in results.all} == {Answer}
+    assert (connections, len(requests)) == (2, 4)
 
 
 class Wire(asyncio.WriteTransport):

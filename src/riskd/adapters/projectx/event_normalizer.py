@@ -7,7 +7,7 @@ people; the adapter then reads the account by REST, so that nothing is lost with
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final, TypeVar
 
 import msgspec
@@ -53,9 +53,8 @@ _DIRECTIONS: Final = {1: 1, 2: -1}
 
 # No account, price or size of any future comes near these; what does is a broken payload, and arithmetic on it would
 # not be exact any more.
-_LARGEST_AMOUNT: Final = Decimal(10) ** 12
-_LEAST_AMOUNT: Final = -_LARGEST_AMOUNT
-_SMALLEST_EXPONENT: Final = -12
+_LARGEST_AMOUNT: Final = Decimal("1E+12")
+_LEAST_PRICE: Final = Decimal("1E-12")
 _LARGEST_SIZE: Final = 1_000_000
 _ZERO: Final = Decimal(0)
 _NO_TIME: Final = datetime.min.replace(tzinfo=UTC)
@@ -290,6 +289,8 @@ def moment(text: str | None) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(text)
+        if at.tzinfo is UTC:
+            return at
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
@@ -353,8 +354,20 @@ def _cost(value: Decimal | None) -> Decimal | None:
 
 
 def _amount(value: Decimal | None) -> Decimal | None:
+    if value is None:
+        return None
+    try:
+        if _LEAST_PRICE <= value <= _LARGEST_AMOUNT:
+            return value  # nearly always, and on the path of every quote
+    except InvalidOperation:
+        raise _Unreadable(f"{value} is no amount of money and no price") from None
+    return _unusual_amount(value)
+
+
+def _unusual_amount(value: Decimal) -> Decimal:
+    """Return an amount that is zero or negative."""
     if not value:
-        return None if value is None else _ZERO
-    if not value.is_finite() or not _LEAST_AMOUNT < value < _LARGEST_AMOUNT or value.adjusted() < _SMALLEST_EXPONENT:
+        return _ZERO
+    if not -_LARGEST_AMOUNT <= value <= -_LEAST_PRICE:
         raise _Unreadable(f"{str(value)[:30]} is no amount of money and no price")
     return value

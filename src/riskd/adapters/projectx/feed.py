@@ -25,7 +25,7 @@ class Silence(msgspec.Struct, frozen=True):
 class Feed:
     """When each watched contract was heard last.
 
-    Units: ``at`` is riskd's time, ``real`` the event loop's in seconds. Silence has to last in both, because a
+    Units: ``at`` is riskd's time, ``real`` the machine's monotonic clock in seconds. Silence has to last in both, for a
     simulated day may leap and a fast one passes ten seconds between two quotes.
     """
 

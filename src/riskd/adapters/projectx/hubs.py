@@ -8,6 +8,7 @@ report the link as up, wait for the end, begin again.
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
+from time import monotonic
 from typing import Final, Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -74,7 +75,7 @@ class Connection(picows.WSListener):
         self._transport: picows.WSTransport | None = None
         self._answers: dict[str, asyncio.Future[str]] = {}
         self._last_id = 0
-        self._heard_at = loop.time()
+        self._heard_at = monotonic()
         self._timer: asyncio.TimerHandle | None = None
         self._shaken = False
         self.handshake: asyncio.Future[str] = loop.create_future()
@@ -111,7 +112,7 @@ class Connection(picows.WSListener):
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         """Act on a frame; called by picows from inside the read."""
-        self._heard_at = asyncio.get_running_loop().time()
+        self._heard_at = monotonic()
         if frame.msg_type in _DATA:
             self._feed(frame.get_payload_as_bytes())
         elif frame.msg_type is picows.WSMsgType.CLOSE:
@@ -163,15 +164,14 @@ class Connection(picows.WSListener):
 
     def _beat(self) -> None:
         """Ping, and find out when the gateway has fallen silent."""
-        loop = asyncio.get_running_loop()
-        silent_s = loop.time() - self._heard_at
+        silent_s = monotonic() - self._heard_at
         if silent_s >= self._settings.hub_silence_s:
             self.drop(f"the gateway has been silent for {silent_s:.0f} s")
             return
         if self._shaken:
             self._send(signalr.PING)
         next_beat = min(self._settings.hub_ping_s, max(self._settings.hub_silence_s - silent_s, 0.01))
-        self._timer = loop.call_later(next_beat, self._beat)
+        self._timer = asyncio.get_running_loop().call_later(next_beat, self._beat)
 
 
 class Hub:

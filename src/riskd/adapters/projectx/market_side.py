@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from time import monotonic
 from typing import Final
 
 import msgspec
@@ -33,7 +34,7 @@ class MarketSide:
 
     def watch(self, contract: str) -> None:
         """Subscribe a contract's quotes, now and after every reconnect."""
-        if self._feed.watch(contract, self._context.clock.now(), asyncio.get_running_loop().time()):
+        if self._feed.watch(contract, self._context.clock.now(), monotonic()):
             self._call(_QUOTES, contract)
 
     def unwatch(self, contract: str) -> None:
@@ -63,7 +64,7 @@ class MarketSide:
 
     async def catch_up(self) -> None:
         """Give the feed time to speak again; quotes are not replayed."""
-        self._feed.excuse(self._context.clock.now(), asyncio.get_running_loop().time())
+        self._feed.excuse(self._context.clock.now(), monotonic())
 
     async def keep_watch(self) -> None:
         """Report silence for ever."""
@@ -73,7 +74,7 @@ class MarketSide:
             self._look()
 
     def _look(self) -> None:
-        now, real = self._context.clock.now(), asyncio.get_running_loop().time()
+        now, real = self._context.clock.now(), monotonic()
         if not market_open(now) or not self._context.links.is_up(Link.MARKET_HUB):
             self._feed.excuse(now, real)
             return
@@ -90,7 +91,7 @@ class MarketSide:
             self.malformed += 1
             self._context.log.warning("quote_unreadable", why=quote.why, payload=quote.payload)
             return
-        if self._feed.heard(quote.contract, now, asyncio.get_running_loop().time()):
+        if self._feed.heard(quote.contract, now, monotonic()):
             self._call(_TAPE_OFF, quote.contract)
         # A quote of volume alone shows that the feed lives, and there is nothing in it to judge.
         if quote.last is not None or quote.bid is not None or quote.ask is not None:

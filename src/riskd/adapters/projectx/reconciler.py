@@ -30,8 +30,8 @@ _LONGEST_SLEEP_S: Final = 1.0
 class Reconciler:
     """Reads accounts and reports them as snapshots.
 
-    Shape: one account is read by one reader at a time, orders first, positions last. Trades are read from where the
-    last complete reading began, and a little before, so that none can fall between two readings.
+    Shape: one account is read by one reader at a time, orders first, positions last. Trades are read from the last one
+    that a reading found, and a little before, so that none can fall between two readings.
     """
 
     def __init__(
@@ -152,11 +152,13 @@ class Reconciler:
         purpose: Purpose = Purpose.READ,
     ) -> None:
         async with self._locks.setdefault(account, asyncio.Lock()):
-            began, asked_seq = self._context.clock.now(), self._context.last_seq()
+            asked_seq = self._context.last_seq()
+            unread_since = self._unread_since(account)
             orders = await self._reads.orders(account, purpose)
-            fills = await self._reads.fills(account, since or self._unread_since(account, began), purpose)
+            fills = await self._reads.fills(account, since or unread_since, purpose)
             positions = await self._reads.positions(account, purpose)
-            self._read_until[account] = began
+            if fills and (since is None or since <= unread_since):
+                self._read_until[account] = fills[-1].at
         self._context.links.up(Link.REST)
         snapshot = SnapshotReported(
             account=account,
@@ -171,8 +173,12 @@ class Reconciler:
         )
         self._report(snapshot)
 
-    def _unread_since(self, account: str, now: datetime) -> datetime:
+    def _unread_since(self, account: str) -> datetime:
+        """Return from when trades may be unread: a little before the last one read, or the day's beginning.
+
+        Shape: by the broker's own stamps, so that no difference between its clock and ours can hide a trade.
+        """
         until = self._read_until.get(account)
         if until is None:
-            return day_start(trading_day(now))
+            return day_start(trading_day(self._context.clock.now()))
         return until - timedelta(seconds=self._context.settings.trades_overlap_s)

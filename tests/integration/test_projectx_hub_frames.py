@@ -11,7 +11,15 @@ from decimal import Decimal
 import picows
 import pytest
 
-from riskd.domain.events import ConnectionChanged, Fill, Link, PositionReported, QuoteReported, SnapshotReported
+from riskd.domain.events import (
+    AnyEvent,
+    ConnectionChanged,
+    Fill,
+    Link,
+    PositionReported,
+    QuoteReported,
+    SnapshotReported,
+)
 from riskd.simulator import GatewaySettings, SimulatedGateway
 from tests.integration.projectx_rig import Rig, settings_for
 
@@ -91,7 +99,7 @@ class HubPeer:
 
     def accept(self, request: picows.WSUpgradeRequest) -> Client:
         """Take a new connection."""
-        assert request.path.startswith(b"/hubs/user?access_token=")
+        assert b"?access_token=" in request.path
         client = Client(self)
         self.clients.append(client)
         return client
@@ -114,10 +122,11 @@ async def listening() -> AsyncIterator[HubPeer]:
 
 
 @asynccontextmanager
-async def speaking(peer: HubPeer) -> AsyncIterator[tuple[Rig, asyncio.Task[None]]]:
-    """Yield an adapter whose user hub is the peer and whose REST is a gateway without any trades."""
+async def speaking(peer: HubPeer, *, both: bool = False) -> AsyncIterator[tuple[Rig, asyncio.Task[None]]]:
+    """Yield an adapter whose user hub (or both) is the peer and whose REST is a gateway without any trades."""
     async with SimulatedGateway(PLAIN) as gateway:
-        rig = Rig(replace(settings_for(gateway), user_hub_url=peer.url))
+        plain = settings_for(gateway)
+        rig = Rig(replace(plain, user_hub_url=peer.url, market_hub_url=peer.url if both else plain.market_hub_url))
         task = asyncio.create_task(rig.broker.connect())
         try:
             yield rig, task
@@ -299,6 +308,21 @@ async def test_a_refused_subscription_is_no_connection() -> None:
             assert rig.ear.all(SnapshotReported) == []
             del peer.refuse["SubscribeOrders"]
             await task
+
+
+async def test_a_gateway_here_that_is_not_simulated_sets_the_time_by_its_answers() -> None:
+    """Once its hubs have shown that they know no simulated time, the Date header is believed, before any snapshot."""
+    async with listening() as peer, speaking(peer, both=True) as (rig, task):
+        observed: list[int] = []
+
+        def note(said: AnyEvent) -> None:
+            if isinstance(said, SnapshotReported):
+                observed.append(len(rig.clock.observed))
+
+        rig.ear.on_event = note
+        await task
+        assert rig.clock.simulated == []
+        assert observed[0] > 0
 
 
 async def test_simulated_time_that_cannot_be_read_is_ignored() -> None:

@@ -92,6 +92,7 @@ class ProjectXBroker:
         self._market.hub = self._market_hub
         self._reconciled = asyncio.Event()
         self._simulated = False
+        self._time_settled = not settings.on_this_machine
         self._logged_out_at = float("-inf")
 
     @property
@@ -157,6 +158,8 @@ class ProjectXBroker:
         self._market.unwatch(contract)
 
     async def _catch_up(self) -> None:
+        # The hub has answered, so a simulated gateway would have said its time by now.
+        self._time_settled = True
         self._context.links.release()
         first = not self._reconciled.is_set()
         if first:
@@ -211,5 +214,5 @@ class ProjectXBroker:
 
     def _observe(self, at: datetime) -> None:
         # On this machine a Date header may be a simulated clock's; the hubs say so before the first reconciliation.
-        if not self._simulated and (self._reconciled.is_set() or not self._context.settings.on_this_machine):
+        if self._time_settled and not self._simulated:
             self._context.clock.observe(at)

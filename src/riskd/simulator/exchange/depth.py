@@ -15,8 +15,8 @@ _LARGEST = 47
 
 
 def level_size(price: Decimal) -> int:
-    """Return how many contracts rest at a price."""
-    return 1 + sum(price.as_tuple().digits) * 7 % _LARGEST
+    """Return how many contracts rest at a price; a number's hash is the same in every process."""
+    return 1 + hash(price) % _LARGEST
 
 
 def snapshot(contract: Contract, quote: Quote, at: datetime) -> list[DepthEvent]:

@@ -4,7 +4,7 @@ No sockets here. Sessions, bad bodies, limits and faults are the server's busine
 """
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeVar, cast
 
@@ -22,6 +22,7 @@ from riskd.simulator.market.bars import MAX_BARS, UNITS, BarStore, bucket
 
 _SEARCH_LIMIT = 20
 _ASCENDING = 0
+_MOMENT = timedelta(microseconds=1)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -89,7 +90,7 @@ class Api:
         refusal = _refuse_bars(asked, known=contract is not None)
         if refusal or contract is None:
             return Answer({"bars": None} | envelope(refusal))
-        span = (_utc(asked.start_time), min(_utc(asked.end_time), at))
+        span = (_utc(asked.start_time), min(_utc(asked.end_time), at + _MOMENT))
         found = list(self.bars.find(contract, span, unit=asked.unit, count=asked.unit_number))
         ends = bucket(at, asked.unit, asked.unit_number)
         if not asked.include_partial_bar and found and found[-1].at >= ends:

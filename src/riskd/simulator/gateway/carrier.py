@@ -11,6 +11,7 @@ from riskd.simulator.exchange.events import (
     AccountEvent,
     DepthEvent,
     Event,
+    MarketEvent,
     OrderEvent,
     PositionEvent,
     PrintEvent,
@@ -23,6 +24,8 @@ from riskd.simulator.gateway.api import Api
 from riskd.simulator.gateway.connection import Connection, Subscription
 from riskd.simulator.gateway.hubs import Hub
 from riskd.simulator.gateway.wire import Record
+
+MARKET_EVENTS = (QuoteEvent, PrintEvent, DepthEvent)
 
 
 class Carrier:
@@ -49,12 +52,18 @@ class Carrier:
     def carry(self, events: Iterable[Event]) -> None:
         """Send events now or later: as each of them says, and as faults have it."""
         for event in events:
+            target = _TARGETS[type(event)]
+            if isinstance(event, MARKET_EVENTS) and not self._is_watched(event, target):
+                continue
             own_delay = event.after_ms / float(self.pace()) if event.after_ms else 0
-            for delay in self.deliveries(_target(event)):
+            for delay in self.deliveries(target):
                 if own_delay or delay:
                     self._later(event, own_delay + delay)
                 else:
                     self._deliver(event)
+
+    def _is_watched(self, event: MarketEvent, target: str) -> bool:
+        return bool(self._market.wanted(Subscription(target, event.contract_id)))
 
     def send_book(self, connection: Connection, contract_id: str, at: datetime) -> None:
         """Send the whole order book of a contract to one client."""
@@ -90,12 +99,12 @@ class Carrier:
         self._late.add(handle)
 
     def _deliver_user(self, event: UserEvent) -> None:
-        target = wire.user_target(event)
+        target = _TARGETS[type(event)]
         key = None if isinstance(event, AccountEvent) else event.account_id
         subscribers = self._user.wanted(Subscription(target, key))
         if subscribers:
             record = signalr.event(target, self._wrapped(event))
-            for connection in subscribers:
+            for connection in tuple(subscribers):
                 connection.send(record)
 
     def _wrapped(self, event: UserEvent) -> object:
@@ -124,17 +133,17 @@ class Carrier:
             case PositionEvent(position):
                 return wire.position_record(position, hub=True, display_name=shape.display_name)
 
-    def _deliver_market(self, event: QuoteEvent | PrintEvent | DepthEvent) -> None:
-        target = _target(event)
+    def _deliver_market(self, event: MarketEvent) -> None:
+        target = _TARGETS[type(event)]
         seen = self.seen_quote(event) if isinstance(event, QuoteEvent) else event
         subscribers = self._market.wanted(Subscription(target, event.contract_id))
         if not subscribers or seen is None:
             return
         record = signalr.event(target, event.contract_id, self._market_data(seen))
-        for connection in subscribers:
+        for connection in tuple(subscribers):
             connection.send(record)
 
-    def _market_data(self, event: QuoteEvent | PrintEvent | DepthEvent) -> object:
+    def _market_data(self, event: MarketEvent) -> object:
         symbol_id = self._api.exchange.books.contract(event.contract_id).product.symbol_id
         match event:
             case QuoteEvent():
@@ -145,13 +154,12 @@ class Carrier:
                 return [wire.depth_record(event)]
 
 
-def _target(event: Event) -> str:
-    match event:
-        case QuoteEvent():
-            return "GatewayQuote"
-        case PrintEvent():
-            return "GatewayTrade"
-        case DepthEvent():
-            return "GatewayDepth"
-        case _:
-            return wire.user_target(event)
+_TARGETS: dict[type[Event], str] = {
+    AccountEvent: "GatewayUserAccount",
+    OrderEvent: "GatewayUserOrder",
+    TradeEvent: "GatewayUserTrade",
+    PositionEvent: "GatewayUserPosition",
+    QuoteEvent: "GatewayQuote",
+    PrintEvent: "GatewayTrade",
+    DepthEvent: "GatewayDepth",
+}

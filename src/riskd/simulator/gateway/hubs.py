@@ -1,7 +1,7 @@
 """The two SignalR hubs: who subscribed to what, and what is sent to whom."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Literal, TypeAlias
 
@@ -15,6 +15,7 @@ HubName: TypeAlias = Literal["user", "market"]
 
 TIME_TARGET = "GatewaySimulatedTime"
 _PING_EVERY_S = 15.0
+_NOBODY: tuple[Connection, ...] = ()
 # method without its Subscribe/Unsubscribe -> event, and the type of its argument
 _TOPICS: dict[HubName, dict[str, tuple[str, type | None]]] = {
     "user": {
@@ -73,13 +74,13 @@ class Hub:
             for connection in self._ready():
                 connection.send(signalr.PING_RECORD)
 
-    def wanted(self, subscription: Subscription) -> list[Connection]:
+    def wanted(self, subscription: Subscription) -> Collection[Connection]:
         """Return the connections that asked for something."""
-        return list(self._subscribers.get(subscription, ()))
+        return self._subscribers.get(subscription, _NOBODY)
 
     def publish(self, subscription: Subscription, record: bytes) -> None:
         """Send a record to all who asked for it."""
-        for connection in self.wanted(subscription):
+        for connection in tuple(self.wanted(subscription)):
             connection.send(record)
 
     def broadcast(self, record: bytes) -> None:
@@ -103,8 +104,14 @@ class Hub:
 
     def _forget(self, connection: Connection) -> None:
         self.connections.discard(connection)
-        for subscribers in self._subscribers.values():
-            subscribers.pop(connection, None)
+        for subscription in tuple(self._subscribers):
+            self._unsubscribe(connection, subscription)
+
+    def _unsubscribe(self, connection: Connection, subscription: Subscription) -> None:
+        subscribers = self._subscribers.get(subscription, {})
+        subscribers.pop(connection, None)
+        if not subscribers:
+            self._subscribers.pop(subscription, None)
 
     def _ready(self) -> list[Connection]:
         return [connection for connection in self.connections if connection.ready]
@@ -130,7 +137,7 @@ class Hub:
             return f"Failed to invoke '{message.target}' due to an error on the server."
         subscription = Subscription(target, _key(keys))
         if verb == "Uns":
-            self._subscribers.get(subscription, {}).pop(connection, None)
+            self._unsubscribe(connection, subscription)
         else:
             self._subscribers.setdefault(subscription, {})[connection] = None
             self._on_subscribe(connection, subscription)

@@ -13,6 +13,9 @@ from riskd.simulator.market.bars import BarStore
 from riskd.simulator.market.tape import PriceSource, PriceTape, Tick
 
 _LONGEST_SLEEP_S = 60.0
+# Prices that come faster than this are taken together: a wake-up for each would cost more than they
+# do, for every client once.
+_SHORTEST_SLEEP_S = 0.004
 
 
 class Kernel:
@@ -99,4 +102,4 @@ class Kernel:
         deadline = self._next_deadline()
         moment = deadline if upcoming is None else min(upcoming, deadline)
         seconds = self.clock.real_seconds_until(moment)
-        return None if seconds is None else min(seconds, _LONGEST_SLEEP_S)
+        return None if seconds is None else min(max(seconds, _SHORTEST_SLEEP_S), _LONGEST_SLEEP_S)

@@ -204,19 +204,6 @@ def depth_record(event: DepthEvent, *, best: bool = True) -> Record:
     }
 
 
-def user_target(event: UserEvent) -> str:
-    """Return the hub's name for a user event."""
-    match event:
-        case AccountEvent():
-            return "GatewayUserAccount"
-        case OrderEvent():
-            return "GatewayUserOrder"
-        case TradeEvent():
-            return "GatewayUserTrade"
-        case PositionEvent():
-            return "GatewayUserPosition"
-
-
 def user_action(event: UserEvent) -> int:
     """Return the action code that wraps a user event."""
     match event:

@@ -68,7 +68,9 @@ class GatewayWorld:
         """Start the gateway and the daemon, bring in what is carried, and go to the scenario's first time."""
         begins = self._setup.begins_at
         first = day_start(trading_day(begins)) - timedelta(minutes=1) if self._setup.carried else begins
-        accounts = tuple(account(number, "practice") for number in (*self._ids.values(), int(MARKER)))
+        balances = {self._ids[name]: str(balance) for name, balance in self._setup.balances.items()}
+        numbers = (*self._ids.values(), int(MARKER))
+        accounts = tuple(account(number, "practice", balances.get(number, "50000.00")) for number in numbers)
         # A scenario jumps over days in a moment; a login that ends in the middle of one is tested elsewhere.
         settings = GatewaySettings(
             accounts=accounts, start=first, speed=Decimal(0), limits=None, token_life=timedelta(days=30)

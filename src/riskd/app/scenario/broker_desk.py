@@ -26,12 +26,12 @@ from riskd.domain.commands import (
     ResizeOrder,
 )
 from riskd.domain.events import (
+    AccountReported,
     AnyEvent,
     CommandEnded,
     Fill,
     OrderReported,
     Outcome,
-    PositionReported,
     QuoteReported,
 )
 from riskd.domain.instruments import root_of_contract
@@ -257,11 +257,20 @@ class BrokerDesk:
         if not self.connected:
             return
         self.riskd.publish(fill)
-        held = self.ledgers[fill.account].quantity(fill.contract)
-        average = fill.price if held else ZERO
-        self.riskd.publish(
-            PositionReported(account=fill.account, contract=fill.contract, quantity=held, average_price=average)
-        )
+        ledger = self.ledgers[fill.account]
+        self.riskd.publish(ledger.position(fill.contract))
+        if ledger.balance is not None:
+            self.report_balance(fill.account)
+
+    def report_balance(self, account: str) -> None:
+        """Report an account's balance and whether it may trade."""
+        ledger = self.ledgers[account]
+        if self.connected:
+            self.riskd.publish(
+                AccountReported(
+                    account=account, name=ledger.name, balance=ledger.balance or ZERO, can_trade=ledger.can_trade
+                )
+            )
 
     def place_order(self, account: str, order: WorkingOrder) -> None:
         """Let an order work; a bracket's child sleeps until its parent has filled."""

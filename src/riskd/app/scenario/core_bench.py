@@ -31,7 +31,11 @@ class Bench:
         self.noticed = Noticed()
         self.process = Process(compile_rules, self._stepped)
         self.desk = BrokerDesk(
-            riskd=self, symbols=symbols, manual=setup.manual, fees=setup.fees, ledgers=ledgers(tuple(setup.rules))
+            riskd=self,
+            symbols=symbols,
+            manual=setup.manual,
+            fees=setup.fees,
+            ledgers=ledgers(tuple(setup.rules), setup.balances),
         )
         self._events_now = 0
 

@@ -30,7 +30,6 @@ from riskd.app.scenario.language import (
 from riskd.app.scenario.words import Unreadable
 from riskd.app.scenario.world import CannotHappen
 from riskd.domain.events import (
-    AccountReported,
     ConnectionChanged,
     FeedSilent,
     Fill,
@@ -38,7 +37,6 @@ from riskd.domain.events import (
     LockoutReleased,
     QuoteReported,
 )
-from riskd.domain.money import ZERO
 from riskd.domain.orders import OrderStatus, OrderType, WorkingOrder
 
 LINKS: Final = (Link.USER_HUB, Link.MARKET_HUB, Link.REST)
@@ -146,12 +144,7 @@ def _account(bench: Bench, fact: AccountFact) -> None:
             ledger.balance = balance
         case MayTrade(allowed=allowed):
             ledger.can_trade = allowed
-    if bench.desk.connected:
-        bench.publish(
-            AccountReported(
-                account=fact.account, name=ledger.name, balance=ledger.balance or ZERO, can_trade=ledger.can_trade
-            )
-        )
+    bench.desk.report_balance(fact.account)
 
 
 def _person(bench: Bench, fact: PersonFact) -> None:

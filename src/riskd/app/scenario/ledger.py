@@ -1,6 +1,6 @@
 """The broker's own books in a scenario: what it would answer if riskd asked, whether riskd has heard of it or not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -9,17 +9,50 @@ import msgspec
 
 from riskd.app.scenario.world import CannotHappen
 from riskd.domain.events import Fill, PositionReported, SnapshotReported
+from riskd.domain.instruments import table_instrument
 from riskd.domain.orders import ENDED, OrderStatus, WorkingOrder
 
 ZERO = Decimal(0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Lot:
+    """Contracts bought or sold at one price. Units: ``quantity`` signed."""
+
+    quantity: int
+    price: Decimal
+
+
 @dataclass(slots=True)
 class _Held:
-    """A net position. Units: ``quantity`` signed contracts."""
+    """A net position as its open lots, oldest first."""
 
-    quantity: int = 0
-    average: Decimal = ZERO
+    lots: list[_Lot] = field(default_factory=list)
+
+    @property
+    def quantity(self) -> int:
+        """Return the signed quantity."""
+        return sum(lot.quantity for lot in self.lots)
+
+    @property
+    def average(self) -> Decimal:
+        """Return the average price, zero when flat."""
+        quantity = self.quantity
+        return sum((lot.price * lot.quantity for lot in self.lots), ZERO) / quantity if quantity else ZERO
+
+    def trade(self, signed: int, price: Decimal) -> Decimal:
+        """Trade against the oldest lots first; return what that realized, in points x contracts."""
+        realized = ZERO
+        while signed and self.lots and self.lots[0].quantity * signed < 0:
+            first = self.lots.pop(0)
+            closed = min(abs(first.quantity), abs(signed)) * (1 if first.quantity > 0 else -1)
+            realized += (price - first.price) * closed
+            signed += closed
+            if first.quantity != closed:
+                self.lots.insert(0, _Lot(first.quantity - closed, first.price))
+        if signed:
+            self.lots.append(_Lot(signed, price))
+        return realized
 
 
 @dataclass(slots=True)
@@ -48,7 +81,10 @@ class AccountLedger:
             )
         self.used.add(fill.trade_id)
         self.fills[fill.trade_id] = fill
-        self._move(fill.contract, fill.signed, fill.price)
+        points = self._held(fill.contract).trade(fill.signed, fill.price)
+        if self.balance is not None:
+            self.balance += fill.pnl if fill.pnl is not None else points * _point_value(fill.contract)
+            self.balance -= fill.fees
 
     def fill_named(self, trade: str) -> Fill:
         """Return an earlier fill.
@@ -62,11 +98,28 @@ class AccountLedger:
         return found
 
     def void(self, trade: str) -> Fill:
-        """Take a fill back and return it as voided."""
-        found = self.fill_named(trade)
+        """Take a fill back and return it as voided: the books are what its contract's other fills make of them."""
+        voided = self.fill_named(trade)
+        before = self._realized(voided.contract)
         del self.fills[trade]
-        self._move(found.contract, -found.signed, found.price)
-        return msgspec.structs.replace(found, voided=True)
+        self.held[voided.contract] = _Held()
+        after = self._realized(voided.contract)
+        if self.balance is not None:
+            self.balance += after - before + voided.fees
+        return msgspec.structs.replace(voided, voided=True)
+
+    def _realized(self, contract: str) -> Decimal:
+        """Return what a contract's fills realized in USD, having traded them all anew."""
+        held = self.held[contract] = _Held()
+        total = ZERO
+        for fill in self.fills.values():
+            if fill.contract == contract:
+                points = held.trade(fill.signed, fill.price)
+                total += fill.pnl if fill.pnl is not None else points * _point_value(contract)
+        return total
+
+    def _held(self, contract: str) -> _Held:
+        return self.held.setdefault(contract, _Held())
 
     def new_trade_id(self) -> str:
         """Return an id that no fill has yet."""
@@ -136,22 +189,21 @@ class AccountLedger:
 
     def positions(self) -> tuple[PositionReported, ...]:
         """Return what is held."""
-        return tuple(
-            PositionReported(account=self.account, contract=c, quantity=held.quantity, average_price=held.average)
-            for c, held in self.held.items()
-            if held.quantity
+        return tuple(self.position(contract) for contract, held in self.held.items() if held.quantity)
+
+    def position(self, contract: str) -> PositionReported:
+        """Return the broker's word on one contract, flat included."""
+        held = self._held(contract)
+        return PositionReported(
+            account=self.account, contract=contract, quantity=held.quantity, average_price=held.average
         )
 
-    def _move(self, contract: str, signed: int, price: Decimal) -> None:
-        held = self.held.setdefault(contract, _Held())
-        after = held.quantity + signed
-        if held.quantity * signed >= 0 and after:
-            held.average = (held.average * held.quantity + price * signed) / after
-        elif held.quantity * after < 0:
-            held.average = price
-        held.quantity = after
+
+def _point_value(contract: str) -> Decimal:
+    instrument = table_instrument(contract)
+    return instrument.point_value if instrument is not None else ZERO
 
 
-def ledgers(accounts: Sequence[str]) -> dict[str, AccountLedger]:
+def ledgers(accounts: Sequence[str], balances: Mapping[str, Decimal]) -> dict[str, AccountLedger]:
     """Open the books of these accounts."""
-    return {account: AccountLedger(account, name=account) for account in accounts}
+    return {account: AccountLedger(account, name=account, balance=balances.get(account)) for account in accounts}

@@ -1,10 +1,11 @@
 """Running scenario files on the bare core: from their text to the results."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 from riskd.app.scenario.core_world import CoreWorld
-from riskd.app.scenario.language import CarriedIn, Happening, Scenario
+from riskd.app.scenario.language import BalanceIs, CarriedIn, Fact, FillHappens, Happening, OrderAppears, Scenario
 from riskd.app.scenario.parser import BadLine, UnreadableScenario, parse
 from riskd.app.scenario.rules import AccountRules, rules_of
 from riskd.app.scenario.runner import Result, run
@@ -36,15 +37,31 @@ def read_scenarios(paths: Sequence[Path], *, default_rules: bool = False) -> lis
 
 def setup_of(scenario: Scenario, rules: Mapping[str, AccountRules]) -> Setup:
     """Return what stands before the first line of a scenario."""
-    facts = (step.fact for step in scenario.steps if isinstance(step, Happening))
+    facts = [step.fact for step in scenario.steps if isinstance(step, Happening) and step.fact is not None]
     return Setup(
         begins_at=scenario.begins_at,
         manual=scenario.manual,
         rules={account: r.spec for account, r in rules.items()},
         loosens_at_once=frozenset(account for account, r in rules.items() if r.loosening == "immediate"),
         fees=scenario.fees,
+        balances=_opening_balances(facts),
         carried=tuple(fact for fact in facts if isinstance(fact, CarriedIn)),
     )
+
+
+def _opening_balances(facts: Sequence[Fact]) -> Mapping[str, Decimal]:
+    """Return the balances that stand before anything else happens to their account."""
+    found: dict[str, Decimal] = {}
+    traded: set[str] = set()
+    for fact in facts:
+        match fact:
+            case BalanceIs(account, balance) if account not in traded:
+                found.setdefault(account, balance)
+            case FillHappens(account=account) | OrderAppears(account=account):
+                traded.add(account)
+            case _:
+                pass
+    return found
 
 
 async def run_on_core(scenario: Scenario, default: Path | None = None) -> Result:

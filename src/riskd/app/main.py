@@ -2,6 +2,7 @@
 
 import typer
 
+from riskd.app.demo.command import demo_command
 from riskd.app.replay.command import replay_command
 from riskd.app.scenario.command import scenario_command
 
@@ -11,6 +12,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Protect yourself from yourself: watch, replay and rehearse what riskd enforces.",
 )
+app.command("demo")(demo_command)
 app.command("replay")(replay_command)
 app.command("scenario")(scenario_command)
 

@@ -359,6 +359,15 @@ async def test_simulated_time_goes_to_those_who_asked(client: BareClient, hub: H
     assert (await silent.events(1))[0][0] == "GatewayUserAccount"
 
 
+async def test_a_wait_for_clients_ends_when_they_come(client: BareClient) -> None:
+    """Shaking hands is enough; nothing needs to be subscribed."""
+    waiting = asyncio.create_task(client.gateway.control.wait_connected("market"))
+
+    await client.hub("market")
+
+    await waiting
+
+
 async def test_a_logout_is_broadcast(client: BareClient) -> None:
     """GatewayLogout comes unasked to everybody on the hub."""
     hub = await client.hub("user")
@@ -384,7 +393,6 @@ async def test_a_client_that_vanishes_leaves_no_task_behind() -> None:
         for name in ("user", "market"):
             hub = await client.hub(name)
             hub.socket.get_extra_info("socket").shutdown(SHUT_RDWR)
-        while any(gateway.control.state().connections.values()):  # noqa: ASYNC110 - nobody is told of a lost client
-            await asyncio.sleep(0)
+        await gateway.control.wait_disconnected()
 
     assert asyncio.all_tasks() == before

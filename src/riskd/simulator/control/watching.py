@@ -109,6 +109,14 @@ class WatchControl(ControlBase):
 
         await self.wait_until(connected, within=within)
 
+    async def wait_disconnected(self, hub: HubChoice = "all", *, within: float = _PATIENCE_S) -> None:
+        """Return once no client is connected to a hub."""
+
+        def deserted() -> bool:
+            return not any(each.connections for each in self._gateway.hubs(hub))
+
+        await self.wait_until(deserted, within=within)
+
     async def wait_subscribed(self, target: str, key: int | str | None = None, *, within: float = _PATIENCE_S) -> None:
         """Return once somebody subscribed to an event (of an account id or a contract)."""
         known = self.contract_id(key) if isinstance(key, str) else key

@@ -34,10 +34,11 @@ class Subscription(msgspec.Struct, frozen=True):
 class Connection:
     """A connected client, and the records on their way to it."""
 
-    def __init__(self, socket: web.WebSocketResponse, request: web.Request) -> None:
-        """Speak through an upgraded request."""
+    def __init__(self, socket: web.WebSocketResponse, request: web.Request, on_ready: Callable[[], None]) -> None:
+        """Speak through an upgraded request; `on_ready` is told when hands were shaken."""
         self.ready = False
         self.mute = False
+        self._on_ready = on_ready
         self._socket = socket
         self._request = request
         self._queue: list[bytes] = []
@@ -85,7 +86,7 @@ class Connection:
         except TimeoutError:
             self._refuse("Handshake was canceled.")
         except asyncio.CancelledError:
-            # The client's socket just ended, and with it the server's handler: there is nobody left to write to.
+            # The socket just ended and the server's handler with it: nobody is left to write to.
             self._writer.cancel()
             raise
         self.hang_up(HangUp.CLEAN)
@@ -110,6 +111,7 @@ class Connection:
         signalr.read_handshake(record)
         self.send(signalr.HANDSHAKE_ACCEPTED)
         self.ready = True
+        self._on_ready()
 
     def _refuse(self, error: str) -> None:
         if self.ready:

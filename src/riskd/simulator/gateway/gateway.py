@@ -54,8 +54,8 @@ class SimulatedGateway:
         api = Api(self.exchange, bars, self.settings.shape)
         patience = self.settings.handshake_within
         self._hubs: dict[HubName, Hub] = {
-            "user": Hub("user", self._greet, handshake_within=patience),
-            "market": Hub("market", self._greet, handshake_within=patience),
+            "user": Hub("user", self._greet, self.bell.ring, handshake_within=patience),
+            "market": Hub("market", self._greet, self.bell.ring, handshake_within=patience),
         }
         self._carrier = Carrier(
             user=self._hubs["user"],

@@ -41,22 +41,28 @@ class Hub:
         self,
         name: HubName,
         on_subscribe: Callable[[Connection, Subscription], None],
+        on_change: Callable[[], None],
         *,
         handshake_within: float = 15.0,
     ) -> None:
-        """Serve a hub; `on_subscribe` may greet a connection that asked for something."""
+        """Serve a hub.
+
+        `on_subscribe` may greet a connection that asked for something; `on_change` hears that
+        clients came or went.
+        """
         self.name = name
         self.connections: set[Connection] = set()
         self._subscribers: dict[Subscription, dict[Connection, None]] = {}
         self.down = False
         self._on_subscribe = on_subscribe
+        self._on_change = on_change
         self._handshake_within = handshake_within
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Take a WebSocket and stay with it until it ends."""
         socket = web.WebSocketResponse(autoping=True, compress=False, max_msg_size=1024 * 1024, timeout=2.0)
         await socket.prepare(request)
-        connection = Connection(socket, request)
+        connection = Connection(socket, request, self._on_change)
         self.connections.add(connection)
         try:
             await connection.converse(
@@ -65,6 +71,7 @@ class Hub:
             )
         finally:
             self._forget(connection)
+            self._on_change()
         return socket
 
     async def keep_alive(self) -> None:

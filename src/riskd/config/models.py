@@ -91,8 +91,13 @@ class AccountConfig(Section):
 
 
 class ProfileConfig(Section):
-    """A set of rules that accounts share."""
+    """A set of rules that accounts share.
 
+    Shape: `preset` names the firm's account size that it is meant for, so that limits looser than the firm's are
+    noticed.
+    """
+
+    preset: Name | None = None
     rules: Annotated[tuple[RuleEntryConfig, ...], BeforeValidator(_as_tuple)] = ()
 
 

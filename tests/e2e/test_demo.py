@@ -17,7 +17,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 
 DEMO = (sys.executable, "-c", "from riskd.app.main import main; main()", "demo")
 WITHIN_S = 120
-POSIX_ONLY = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows neither these signals nor pseudo-terminals")
+POSIX_ONLY = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows knows neither these signals nor pseudo-terminals"
+)
 
 
 @pytest.fixture
@@ -131,7 +133,7 @@ def test_a_traders_own_limits_are_played(folder: Path, tmp_path_factory: pytest.
 
 @pytest.mark.slow
 def test_without_a_terminal_the_story_comes_as_lines(folder: Path) -> None:
-    """Each thing that happens is one line, and the end says what fired, how quick it was and whether the books agree."""
+    """Each thing that happens is one line, and the end says what fired, how quick it was and if the books agree."""
     done = run(folder, "--fast", COLUMNS="80")
 
     assert (done.returncode, done.stderr) == (0, "")

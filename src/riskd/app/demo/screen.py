@@ -17,7 +17,7 @@ _HEADER_ROWS: Final = 3
 _PANEL_ROWS: Final = 8
 _FRAME: Final = 4
 """Columns that a panel's border and padding take; half as many rows."""
-SMALLEST: Final = (72, 22)
+SMALLEST: Final = (78, 22)
 """Columns and rows below which plain lines are easier to read."""
 
 
@@ -49,9 +49,10 @@ class Screen:
 
     def draw(self, scene: Scene) -> None:
         """Draw everything."""
-        self._live.update(self._layout(scene), refresh=True)
+        self._live.update(self.layout(scene), refresh=True)
 
-    def _layout(self, scene: Scene) -> Layout:
+    def layout(self, scene: Scene) -> Layout:
+        """Return everything, laid out for the terminal's present size."""
         width, height = self._console.size
         rows = height - _HEADER_ROWS - _PANEL_ROWS - 1
         middle = Layout(size=_PANEL_ROWS)

@@ -141,6 +141,22 @@ class Resting(msgspec.Struct, frozen=True):
     surplus: tuple[str, ...]
 
 
+def may_exceed(orders: Iterable[WorkingOrder], held: Mapping[str, int], limit: Decimal, weight: Weight) -> bool:
+    """Tell, quickly, whether `resting` could find anything: linked orders are counted as if both could fill."""
+    buys: dict[str, int] = {}
+    sells: dict[str, int] = {}
+    for order in orders:
+        if order.type is not OrderType.MARKET:
+            side = buys if order.side is Side.BUY else sells
+            side[order.contract] = side.get(order.contract, 0) + order.remaining
+    total = ZERO
+    for contract in dict.fromkeys([*held, *buys, *sells]):
+        quantity = held.get(contract, 0)
+        furthest = max(abs(quantity), quantity + buys.get(contract, 0), sells.get(contract, 0) - quantity)
+        total += furthest * weight(contract)
+    return total > limit
+
+
 def resting(orders: Iterable[WorkingOrder], held: Mapping[str, int], limit: Decimal, weight: Weight) -> Resting:
     """Find the resting entries that would exceed a limit if they filled.
 

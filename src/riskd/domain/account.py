@@ -135,8 +135,10 @@ class Close(msgspec.Struct, frozen=True, omit_defaults=True):
     """The one close that is outstanding for a contract.
 
     Units: ``quantity`` positive contracts; ``filled`` those that have come back as fills; ``held`` signed at sending.
-    Shape: bound to one position by ``opening_seq``. Since ``unknown_seq`` the outcome is unknown: ``checks`` counts the
-    snapshots since then that agree on ``checked_quantity``, the first of them at ``checked_at``.
+    Shape: bound to one position by ``opening_seq``. ``order_size`` is that of the order that the broker made of it, once
+    that was seen, and ``order_done`` what that order had filled when it ended. Since ``unknown_seq`` the outcome is
+    unknown: ``checks`` counts the snapshots since then that agree on ``checked_quantity``, the first of them at
+    ``checked_at``; with no ``checks`` that is when the last look showed nothing certain.
     """
 
     command_id: str
@@ -152,6 +154,8 @@ class Close(msgspec.Struct, frozen=True, omit_defaults=True):
     status: CloseStatus = CloseStatus.SENT
     filled: int = 0
     order_id: str | None = None
+    order_size: int | None = None
+    order_done: int | None = None
     accepted_at: datetime | None = None
     unknown_seq: int | None = None
     checked_at: datetime | None = None
@@ -243,7 +247,9 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     today's realized P&L and fees, from a snapshot that was consistent in itself, and ``base_drift`` another that one
     snapshot has shown since; ``highest_close`` and ``highest_equity`` are the high-water marks of closed balance at
     17:00 and of equity. ``down`` says which connections are lost since when, ``gap_since`` from when on things may
-    have happened unseen. ``memories`` are what rules remember, by rule id.
+    have happened unseen. ``close_requests`` and ``overshot`` map contract to the opening seq of a position that is to
+    be closed because somebody asked for it, or because riskd's own close went through zero. ``memories`` are what rules
+    remember, by rule id.
     Source: rules.md section 0 for the definitions.
     """
 
@@ -287,6 +293,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     episodes: Mapping[str, Episode] = {}
     flatten: FlattenTarget | None = None
     close_requests: Mapping[str, int] = {}
+    overshot: Mapping[str, int] = {}
     closes: Mapping[str, Close] = {}
     cancels: Mapping[str, Cancel] = {}
     retries: Mapping[str, Retry] = {}

@@ -1,8 +1,10 @@
 """The life of an outstanding close or cancel: from sending to a proven end.
 
-A close is never sent again before its fate is known. Its answer, its fills and the broker's snapshots are the evidence:
-fills prove it done; a refusal proves it not done; after silence, two snapshots half a second apart that show the same
-position and nothing on its way prove it not done.
+A close is never sent again before its fate is known. Its answer, the order that the broker makes of it, its fills and
+the broker's snapshots are the evidence: an order that has ended, with all that it filled booked, proves it done; a
+refusal proves it not done; after silence, two snapshots half a second apart that show the same position and nothing on
+its way prove it not done. That the position has ended proves nothing: the request may still come through and hit the
+next one.
 """
 
 from collections.abc import Iterable
@@ -23,7 +25,7 @@ from riskd.domain.events import (
     Outcome,
     SnapshotReported,
 )
-from riskd.domain.orders import OrderType, WorkingOrder
+from riskd.domain.orders import ENDED, OrderType, WorkingOrder
 from riskd.engine.invariants import InvariantBroken
 
 ANSWER_WITHIN: Final = timedelta(seconds=10)
@@ -31,6 +33,8 @@ ANSWER_WITHIN: Final = timedelta(seconds=10)
 FILL_WITHIN: Final = timedelta(seconds=2)
 """How long an accepted close may go without its fills before its outcome counts as unknown."""
 CHECKS_APART: Final = timedelta(milliseconds=500)
+LOOK_EVERY: Final = timedelta(seconds=2)
+"""How often to look at a close whose order is still at work."""
 CLOSED_MARKET_RETRY: Final = timedelta(seconds=15)
 LONGEST_RETRY_MS: Final = 15_000
 _replace: Final = msgspec.structs.replace
@@ -62,7 +66,7 @@ def progressed(before: AccountState, state: AccountState, envelope: Envelope) ->
     if isinstance(event, SnapshotReported) and state.last_fill_seq <= event.asked_seq:
         state = _checked(state, event, envelope.at)
     state = _overdue(state, envelope)
-    return _settled(state)
+    return _settled(state, envelope)
 
 
 def _new_fills(before: AccountState, event: AnyEvent) -> Iterable[Fill]:
@@ -85,12 +89,16 @@ def _bind_order(state: AccountState, event: AnyEvent) -> AccountState:
     if not isinstance(event, OrderReported):
         return state
     order, close = event.order, state.closes.get(event.order.contract)
-    if close is None or close.order_id is not None or not _could_be(order, close):
+    if close is None or not _is_of(order, close, state.orders.get(order.order_id)):
         return state
-    known = state.orders.get(order.order_id)
-    if known is not None and known.seq <= close.seq:
-        return state
-    return _with_close(state, _replace(close, order_id=order.order_id))
+    done = order.filled if order.status in ENDED else None
+    return _with_close(state, _replace(close, order_id=order.order_id, order_size=order.size, order_done=done))
+
+
+def _is_of(order: WorkingOrder, close: Close, known: WorkingOrder | None) -> bool:
+    if close.order_id is not None:
+        return order.order_id == close.order_id
+    return _could_be(order, close) and (known is None or known.seq > close.seq)
 
 
 def _could_be(order: WorkingOrder, close: Close) -> bool:
@@ -110,7 +118,16 @@ def _attribute(before: AccountState, state: AccountState, fill: Fill) -> Account
     state = _with_close(state, _replace(close, filled=close.filled + fill.quantity))
     executions = tuple(_replace(e, own=True) if e.trade_id == fill.trade_id else e for e in state.executions)
     state = _replace(state, executions=executions)
+    state = _noted_overshoot(state, close, fill)
     return _credit(state, close, min(fill.quantity, max(close.quantity - close.filled, 0)))
+
+
+def _noted_overshoot(state: AccountState, close: Close, fill: Fill) -> AccountState:
+    """Remember a position that this very fill opened the other way: riskd must take back what it opened."""
+    position = state.positions.get(close.contract)
+    if position is None or position.quantity * close.held > 0 or position.lots[0].trade_id != fill.trade_id:
+        return state
+    return _replace(state, overshot=with_item(state.overshot, close.contract, position.opening_seq))
 
 
 def _credit(state: AccountState, close: Close, quantity: int) -> AccountState:
@@ -206,7 +223,7 @@ def _weigh(state: AccountState, close: Close, event: SnapshotReported, at: datet
     on_its_way = any(o.contract == close.contract and _could_be(o, close) for o in event.orders)
     settled = reported is None or reported.disagrees_since is None
     if on_its_way or not settled:
-        return _with_close(state, _replace(close, checks=0, checked_at=None))
+        return _with_close(state, _replace(close, checks=0, checked_at=at))
     agrees = close.checks > 0 and close.checked_quantity == quantity
     if not agrees:
         return _with_close(state, _replace(close, checks=1, checked_at=at, checked_quantity=quantity))
@@ -237,6 +254,13 @@ def _overdue(state: AccountState, envelope: Envelope) -> AccountState:
     return state
 
 
+def next_look(close: Close) -> datetime | None:
+    """Return when a close in doubt is to be looked at again, None for at once."""
+    if close.checked_at is None:
+        return None
+    return close.checked_at + (CHECKS_APART if close.checks else LOOK_EVERY)
+
+
 def overdue_at(close: Close) -> datetime | None:
     """Return when a close without an answer, or without its fills, comes into doubt."""
     if close.status is CloseStatus.SENT:
@@ -246,15 +270,15 @@ def overdue_at(close: Close) -> datetime | None:
     return None
 
 
-def _settled(state: AccountState) -> AccountState:
+def _settled(state: AccountState, envelope: Envelope) -> AccountState:
     """Drop the closes that have come to their end, and cancels whose order is gone."""
     ended = [c for c in state.closes.values() if c.status is not CloseStatus.SENT and _complete(state, c)]
     for close in ended:
-        state = _replace(
-            state,
-            closes=with_item(state.closes, close.contract, None),
-            retries=with_item(state.retries, close.contract, None),
-        )
+        state = _replace(state, closes=with_item(state.closes, close.contract, None))
+        if close.filled:
+            state = _replace(state, retries=with_item(state.retries, close.contract, None))
+        else:
+            state = _refused(state, close.contract, "order_rejected", envelope)
     gone = [order_id for order_id in state.cancels if order_id not in state.orders]
     for order_id in gone:
         state = _replace(
@@ -266,6 +290,12 @@ def _settled(state: AccountState) -> AccountState:
 
 
 def _complete(state: AccountState, close: Close) -> bool:
+    """Tell whether all that the broker made of a close has come back as fills."""
+    if close.order_done is not None:
+        return close.filled >= close.order_done
+    if close.order_size is not None:
+        return close.filled >= close.order_size
     position = state.positions.get(close.contract)
     over = position is None or position.opening_seq != close.opening_seq
-    return over or close.filled >= close.quantity
+    # Nobody saw the order: one that closes all may be larger than what was held when it was asked for.
+    return close.filled >= close.quantity and (over or not close.whole)

@@ -306,7 +306,7 @@ class Core:
     def _idle(state: AccountState, verdict: Verdict, rulebook: Rulebook) -> bool:
         """Tell whether a look at this account cannot lead to anything, as for nearly every quote."""
         busy = state.lockouts or state.closes or state.cancels or state.retries or state.no_new_risk or state.trims
-        waiting = state.flatten or state.enforcements or state.recheck_seq or state.close_requests
+        waiting = state.flatten or state.enforcements or state.recheck_seq or state.close_requests or state.overshot
         differs = any(r.disagrees_since is not None for r in state.reported.values())
         return not (verdict.findings or verdict.faults or rulebook.faults or busy or waiting or differs)
 

@@ -5,7 +5,7 @@ a hundred events leads to one close, because from the second event on that close
 for again, because what it was for is still wanted.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -40,7 +40,7 @@ from riskd.domain.commands import (
 )
 from riskd.domain.events import CloseRequested
 from riskd.domain.violations import ActionType, EnforcementAction
-from riskd.engine.closes import CHECKS_APART
+from riskd.engine.closes import CHECKS_APART, next_look
 from riskd.engine.containment import contained
 from riskd.engine.exposure import smaller
 from riskd.engine.reports import enforcement_ended
@@ -297,6 +297,10 @@ class AccountPass:
             position = self.state.positions.get(contract)
             if position is not None and position.opening_seq == opening:
                 yield Want(contract, 0, "request", "asked for", "")
+        for contract, opening in sorted(self.state.overshot.items()):
+            position = self.state.positions.get(contract)
+            if position is not None and position.opening_seq == opening:
+                yield Want(contract, 0, "overshot", "riskd's own close went through zero", "")
 
     def _command(self, wants: Wants) -> None:
         for want in wants.reductions.values():
@@ -433,14 +437,11 @@ class AccountPass:
             or contract in state.closes
             or any(o.contract == contract and o.seq <= trim.seq for o in state.orders.values())
         }
-        requests = {
-            contract: opening
-            for contract, opening in state.close_requests.items()
-            if contract in state.positions and state.positions[contract].opening_seq == opening
-        }
+        requests, overshot = _still_open(state, state.close_requests), _still_open(state, state.overshot)
         retries = {key: retry for key, retry in state.retries.items() if key in state.orders or state.quantity(key)}
-        if (trims, requests, retries) != (state.trims, state.close_requests, state.retries):
-            self.state = _replace(state, trims=trims, close_requests=requests, retries=retries)
+        before = (state.trims, state.close_requests, state.overshot, state.retries)
+        if (trims, requests, overshot, retries) != before:
+            self.state = _replace(state, trims=trims, close_requests=requests, overshot=overshot, retries=retries)
 
     def _tell_errors(self) -> None:
         worst = max(self.state.retries.values(), key=_failures, default=None)
@@ -502,6 +503,15 @@ def _cancel_command(account: str, command_id: str, enforcement: int, wanted: Wan
     return ResizeOrder(**msgspec.structs.asdict(cancel), size=wanted.size)
 
 
+def _still_open(state: AccountState, wanted: Mapping[str, int]) -> Mapping[str, int]:
+    """Return the positions that are wanted closed, by opening seq, as far as they still are open."""
+    return {
+        contract: opening
+        for contract, opening in wanted.items()
+        if contract in state.positions and state.positions[contract].opening_seq == opening
+    }
+
+
 def read_since(state: AccountState) -> datetime:
     """Return from when on a snapshot must read fills: the day's start, or a little before the last one known."""
     start = day_start(state.trading_day)
@@ -523,7 +533,7 @@ def snapshot_due(state: AccountState) -> datetime | None:
             waits = reported.drift_at + CHECKS_APART if reported.drift_at else reported.disagrees_since + DISAGREEMENT
             times.append(waits)
     doubted = (close for close in state.closes.values() if close.unknown_seq is not None)
-    times.extend(close.checked_at + CHECKS_APART if close.checked_at else long_ago for close in doubted)
+    times.extend(next_look(close) or long_ago for close in doubted)
     return min(times, default=None)
 
 

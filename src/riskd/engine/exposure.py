@@ -29,7 +29,7 @@ def projected(state: AccountState) -> AccountState:
     changed = False
     for contract, position in state.positions.items():
         close = state.closes.get(contract)
-        going = max(close.quantity - close.filled, 0) if close else 0
+        going = max(close.quantity - close.filled, 0) if close and close.held * position.quantity > 0 else 0
         keep = max(abs(smaller(state, contract)) - going, 0)
         if keep >= abs(position.quantity):
             positions[contract] = position

@@ -1,0 +1,104 @@
+"""The life of a close at the broker: what proves it done, and what does not."""
+
+from datetime import timedelta
+
+from riskd.domain.events import Outcome
+from riskd.domain.orders import OrderStatus, OrderType
+from tests.support.desk import Desk, contract
+
+MAX1 = {"MaxContracts": {"max_contracts": 1}}
+LOSS500 = {"DailyRealizedLoss": {"limit": "-500.00"}}
+
+
+def flattening() -> Desk:
+    """Return a desk that is locked with 2 MNQ, whose close has been accepted."""
+    desk = Desk(LOSS500)
+    desk.fill("buy", 2, "MNQ", "18000")
+    desk.quote("MNQ", "17875")
+    desk.outcome(Outcome.ACCEPTED)
+    return desk
+
+
+def test_a_close_that_the_broker_made_larger_is_under_way_until_its_order_has_ended() -> None:
+    """A position that grew while its close was on the way is closed by the broker's larger order alone."""
+    desk = flattening()
+    desk.fill("buy", 2, "MNQ", "17875")
+    desk.order("C1", "sell", 4, "MNQ", kind=OrderType.MARKET, status=OrderStatus.PENDING)
+    desk.fill("sell", 2, "MNQ", "17875", order_id="C1")
+    assert len(desk.closes) == 1
+
+    desk.fill("sell", 2, "MNQ", "17875", order_id="C1")
+    desk.order("C1", "sell", 4, "MNQ", kind=OrderType.MARKET, status=OrderStatus.FILLED, filled=4)
+
+    assert len(desk.closes) == 1
+    assert not desk.state.closes
+
+
+def test_a_close_that_ended_with_a_part_filled_is_asked_for_again_at_once() -> None:
+    """The broker filled one contract and cancelled the rest of its order: the rest is closed anew."""
+    desk = flattening()
+    desk.order("C1", "sell", 2, "MNQ", kind=OrderType.MARKET)
+    desk.order("C1", "sell", 2, "MNQ", kind=OrderType.MARKET, status=OrderStatus.CANCELLED, filled=1)
+    assert len(desk.closes) == 1, "the fill is not booked yet"
+    desk.fill("sell", 1, "MNQ", "17875", order_id="C1")
+
+    assert desk.closes == [(contract("MNQ"), None)] * 2
+    assert desk.state.closes[contract("MNQ")].held == 1
+
+
+def test_an_order_that_the_broker_rejects_after_accepting_the_close_is_a_refusal() -> None:
+    """A close that was accepted and whose order was then rejected is asked for again, ever later, and told."""
+    desk = flattening()
+    for number in range(1, 4):
+        name = f"C{number}"
+        desk.order(name, "sell", 2, "MNQ", kind=OrderType.MARKET, status=OrderStatus.REJECTED)
+        desk.wait(timedelta(seconds=1))
+        desk.outcome(Outcome.ACCEPTED)
+
+    assert len(desk.closes) == 4
+    assert "error_state" in [alert.kind for alert in desk.alerts]
+
+
+def test_an_unanswered_close_is_not_forgotten_when_its_position_ends() -> None:
+    """The trader turned the position round before riskd gave up on its answer: the request may still come through."""
+    desk = Desk(MAX1)
+    desk.fill("buy", 2, "MNQ", "18000")
+    desk.order("O1", "sell", 4, "MNQ")
+    desk.fill("sell", 4, "MNQ", "18000", order_id="O1")
+    desk.outcome(Outcome.UNKNOWN, command=desk.broker_commands[0])
+    assert desk.closes == [(contract("MNQ"), 1)]
+
+    desk.snapshot()
+    desk.wait(timedelta(milliseconds=500))
+    desk.snapshot()
+
+    assert desk.closes == [(contract("MNQ"), 1)] * 2
+
+
+def test_an_order_still_working_is_looked_at_now_and_then() -> None:
+    """A close whose order rests at the broker is never sent again, and does not make riskd ask without a pause."""
+    desk = flattening()
+    desk.order("C1", "sell", 2, "MNQ", kind=OrderType.MARKET)
+    desk.wait(timedelta(seconds=2))
+    desk.forget()
+    for _ in range(100):
+        desk.snapshot()
+        desk.wait(timedelta(milliseconds=100))
+
+    assert desk.closes == []
+    assert desk.snapshots_asked <= 10
+
+
+def test_a_close_that_goes_through_zero_is_taken_back() -> None:
+    """riskd's close and the trader's stop fill together: what riskd opened the other way is closed again."""
+    desk = Desk(MAX1)
+    desk.order("STOP", "sell", 2, "MNQ", kind=OrderType.STOP)
+    desk.fill("buy", 2, "MNQ", "18000")
+    desk.order("C1", "sell", 1, "MNQ", kind=OrderType.MARKET, status=OrderStatus.PENDING)
+    desk.outcome(Outcome.ACCEPTED, command=desk.broker_commands[-1])
+    desk.fill("sell", 2, "MNQ", "17999", order_id="STOP")
+    desk.fill("sell", 1, "MNQ", "17999", order_id="C1")
+    desk.order("C1", "sell", 1, "MNQ", kind=OrderType.MARKET, status=OrderStatus.FILLED, filled=1)
+
+    assert desk.holds("MNQ") == -1
+    assert desk.closes == [(contract("MNQ"), 1), (contract("MNQ"), None)]

@@ -32,6 +32,7 @@ def spec_for(
         "mode": mode,
         "pnl": config.pnl.model_dump(mode="json", exclude_defaults=True),
         "rules": [_written(rule) for rule in rules if rule.enabled],
+        **({} if config.loosening == "next_day" else {"loosening": config.loosening}),
     }
     return canonical(written)
 

@@ -14,7 +14,7 @@ from riskd.domain.money import show
 from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarning
 from riskd.rules.actions import flatten_and_lock
 from riskd.rules.contract import Category
-from riskd.rules.params import Amount, ConfiguredRule, PositiveAmount, RuleParams
+from riskd.rules.params import Amount, ConfiguredRule, PositiveAmount, RuleParams, with_examples
 from riskd.rules.tightness import FIXED, HIGHER, LOWER, Tightness
 from riskd.rules.warning_levels import nearly_used
 
@@ -34,6 +34,16 @@ class AccountDrawdownParams(RuleParams):
     rising at `lock_at`. `buffer` acts that much above the floor, before the firm itself does.
     Units: USD; `drawdown` and `buffer` are distances and positive.
     """
+
+    model_config = with_examples(
+        {
+            "kind": "eod_trailing",
+            "start_balance": "50000.00",
+            "drawdown": "2000.00",
+            "lock_at": "50000.00",
+            "buffer": "50.00",
+        }
+    )
 
     kind: Annotated[Kind, FIXED]
     start_balance: Annotated[PositiveAmount, HIGHER]

@@ -11,7 +11,7 @@ from riskd.domain.violations import EnforcementAction, RuleViolation
 from riskd.rules.actions import alert
 from riskd.rules.contract import Category
 from riskd.rules.durations import Duration
-from riskd.rules.params import ConfiguredRule, RuleParams
+from riskd.rules.params import ConfiguredRule, RuleParams, with_examples
 from riskd.rules.tightness import FIXED, SHORTER
 
 NOW: Final = timedelta(0)
@@ -23,6 +23,8 @@ class AuthLossGuardParams(RuleParams):
     Shape: `alert_only` can only be true: a position nobody can see is not closed on a guess. `after` waits that long,
     so that a short interruption is not told.
     """
+
+    model_config = with_examples({"alert_only": True, "after": "10s"})
 
     alert_only: Annotated[Literal[True], FIXED] = True
     after: Annotated[Duration, SHORTER] = NOW

@@ -135,10 +135,29 @@ class RuleEntry(msgspec.Struct, frozen=True):
     mode: Mode = Mode.ENFORCE
 
 
+class RulesChange(msgspec.Struct, frozen=True):
+    """What it means to go from the rules in force to others.
+
+    Shape: ``spec`` is the canonical text of what may apply at once: every part that is provably tighter, everything
+    else as it was. ``at_once`` and ``later`` say each change from old to new; ``waiting`` are the ids of the rules, and
+    the names of the settings, that ``later`` is about. Nothing waits where it is empty.
+    """
+
+    spec: str
+    at_once: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+
+
+Compare = Callable[[str], RulesChange]
+"""Compare the rules in force with the canonical text of others."""
+
+
 class Rulebook(msgspec.Struct, frozen=True):
     """All that is configured for one account, ranked.
 
-    Shape: ``faults`` names rules that could not be loaded: the account takes no new risk while there are any.
+    Shape: ``faults`` names rules that could not be loaded: the account takes no new risk while there are any. Where
+    ``compare`` is None nothing is provably tighter than these rules, and every change waits.
     """
 
     account: str
@@ -146,6 +165,7 @@ class Rulebook(msgspec.Struct, frozen=True):
     settings: PnlSettings = PnlSettings()
     mode: Mode = Mode.ENFORCE
     faults: tuple[str, ...] = ()
+    compare: Compare | None = None
 
 
 Compile = Callable[[str, str], Rulebook]

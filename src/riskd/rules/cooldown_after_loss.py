@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Self
 
 import msgspec
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from riskd.domain.account import Execution
@@ -19,7 +19,7 @@ from riskd.rules.actions import cool_down
 from riskd.rules.contract import Category
 from riskd.rules.derived import FromExecutions
 from riskd.rules.durations import PositiveDuration, show_duration
-from riskd.rules.params import ConfiguredRule, LossLimit, RuleParams, list_to_tuple
+from riskd.rules.params import NOT_EMPTY, ConfiguredRule, LossLimit, RuleParams, list_to_tuple, with_examples
 from riskd.rules.tightness import HIGHER, LONGER, Tightness, or_none
 
 LONGEST: Final = timedelta(hours=24)
@@ -57,14 +57,40 @@ class CooldownAfterLossParams(RuleParams):
     Units: USD net of fees; thresholds below zero.
     """
 
+    model_config = with_examples(
+        {"loss_threshold": "-100.00", "cooldown_duration": "15min"},
+        {
+            "tiers": [
+                {"threshold": "-100.00", "duration": "5min"},
+                {"threshold": "-200.00", "duration": "15min"},
+                {"threshold": "-300.00", "duration": "30min"},
+            ]
+        },
+    )
+
     loss_threshold: Annotated[LossLimit | None, or_none(HIGHER)] = None
     cooldown_duration: Annotated[CooldownDuration | None, or_none(LONGER)] = None
     tiers: Annotated[
-        tuple[Tier, ...] | None,
+        Annotated[tuple[Tier, ...], NOT_EMPTY] | None,
         BeforeValidator(list_to_tuple),
-        Field(min_length=1),
-        Tightness("a tier pauses earlier or longer", _tiers_tighter),
+        Tightness("pauses that begin no later and last no shorter are tighter", _tiers_tighter),
     ] = None
+
+    def as_strict_as(self, other: Self) -> bool:
+        """Compare how long each loss pauses, whether tiers say so or a single threshold."""
+        thresholds = {tier.threshold for tier in (*self.all_tiers, *other.all_tiers)}
+        return all(self.pause_after(loss) >= other.pause_after(loss) for loss in thresholds)
+
+    @property
+    def all_tiers(self) -> tuple[Tier, ...]:
+        """Return the tiers; a single threshold is one."""
+        if self.loss_threshold is None or self.cooldown_duration is None:
+            return self.tiers or ()
+        return (Tier(threshold=self.loss_threshold, duration=self.cooldown_duration),)
+
+    def pause_after(self, loss: Decimal) -> timedelta:
+        """Return how long to pause after a loss (USD, negative)."""
+        return max((tier.duration for tier in self.all_tiers if loss <= tier.threshold), default=timedelta(0))
 
     @model_validator(mode="after")
     def _one_way(self) -> "CooldownAfterLossParams":

@@ -14,7 +14,7 @@ from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarnin
 from riskd.rules.actions import flatten_and_lock
 from riskd.rules.contract import Category
 from riskd.rules.daily_pnl import Basis, CompiledReserve, Reserve, compiled_reserve, day_pnl
-from riskd.rules.params import ConfiguredRule, LossLimit, RuleParams
+from riskd.rules.params import ConfiguredRule, LossLimit, RuleParams, with_examples
 from riskd.rules.tightness import only_to
 from riskd.rules.warning_levels import nearly_used
 
@@ -28,6 +28,8 @@ class DailyRealizedLossParams(RuleParams):
     the two. `reserve` acts that much before the limit is reached.
     Units: USD; `limit` below zero.
     """
+
+    model_config = with_examples({"limit": "-500.00"}, {"limit": "-500.00", "basis": "worst", "reserve": {"ticks": 4}})
 
     limit: LossLimit
     basis: Annotated[Basis, only_to("worst")] = "combined"

@@ -14,7 +14,7 @@ from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarnin
 from riskd.rules.actions import flatten_and_lock
 from riskd.rules.contract import Category
 from riskd.rules.daily_pnl import Basis, CompiledReserve, Reserve, compiled_reserve, day_pnl
-from riskd.rules.params import ConfiguredRule, ProfitLimit, RuleParams
+from riskd.rules.params import ConfiguredRule, ProfitLimit, RuleParams, with_examples
 from riskd.rules.tightness import only_to
 from riskd.rules.warning_levels import nearly_used
 
@@ -28,6 +28,8 @@ class DailyRealizedProfitParams(RuleParams):
     the two. `reserve` acts that much before the limit is reached, so that slippage does not eat the target.
     Units: USD; `limit` above zero.
     """
+
+    model_config = with_examples({"limit": "1500.00"})
 
     limit: ProfitLimit
     basis: Annotated[Basis, only_to("worst")] = "combined"

@@ -95,7 +95,7 @@ def _positive(value: timedelta) -> timedelta:
 _SCHEMA: Final = WithJsonSchema(
     {
         "type": "string",
-        "description": f"a duration with its unit: {EXAMPLES}",
+        "description": 'a duration with its unit, such as "30s" or "5min"',
         "examples": ["30s", "5min", "1h", "PT5M"],
     }
 )

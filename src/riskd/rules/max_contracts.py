@@ -13,7 +13,7 @@ from riskd.domain.events import AnyEvent, QuoteReported
 from riskd.domain.violations import EnforcementAction, RuleViolation
 from riskd.rules.actions import close_or_cancel
 from riskd.rules.contract import Category
-from riskd.rules.params import ConfiguredRule, RuleParams
+from riskd.rules.params import ConfiguredRule, RuleParams, with_examples
 from riskd.rules.sizing import (
     ONE,
     Trimmed,
@@ -58,6 +58,8 @@ class MaxContractsParams(RuleParams):
     the most recently opened ("lifo") or those of the position worth the most ("largest_risk"); with `count_working`
     resting entries that would exceed the limit if they filled are cancelled, newest first.
     """
+
+    model_config = with_examples({"max_contracts": 4}, {"max_contracts": 5, "unit": "minis", "order": "largest_risk"})
 
     max_contracts: Annotated[ContractCount, LOWER]
     unit: Annotated[Literal["contracts", "minis"], FIXED] = "contracts"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Self
 
 import msgspec
 from pydantic import Field, model_validator
@@ -13,7 +13,7 @@ from riskd.domain.events import AnyEvent, QuoteReported
 from riskd.domain.violations import EnforcementAction, RuleViolation
 from riskd.rules.actions import close_or_cancel
 from riskd.rules.contract import Category
-from riskd.rules.params import ConfiguredRule, Root, RuleParams
+from riskd.rules.params import ConfiguredRule, Root, RuleParams, with_examples
 from riskd.rules.sizing import alike, newest_first, still_working, trim
 from riskd.rules.tightness import LOWER, each, or_none
 
@@ -27,14 +27,30 @@ class MaxContractsPerInstrumentParams(RuleParams):
     Shape: every expiry of a product counts towards its limit. No default means no limit for the others.
     """
 
+    model_config = with_examples({"limits": {"ES": 2, "MNQ": 10}, "default": 1})
+
     limits: Annotated[dict[Root, Count], Field(default_factory=dict), each(LOWER)]
     default: Annotated[Count | None, or_none(LOWER)] = None
+
+    def as_strict_as(self, other: Self) -> bool:
+        """Compare what each product may have: `limits` without a product and `default` hang together."""
+        roots = dict.fromkeys((*self.limits, *other.limits))
+        named = all(_as_small(self.limit_of(root), other.limit_of(root)) for root in roots)
+        return named and _as_small(self.default, other.default)
+
+    def limit_of(self, root: str) -> int | None:
+        """Return how many contracts of a product may be held, None for any number."""
+        return self.limits.get(root, self.default)
 
     @model_validator(mode="after")
     def _something(self) -> "MaxContractsPerInstrumentParams":
         if not self.limits and self.default is None:
             raise PydanticCustomError("limits", 'limits nothing; give limits such as {"ES": 2}, or a default')
         return self
+
+
+def _as_small(most: int | None, other: int | None) -> bool:
+    return other is None or (most is not None and most <= other)
 
 
 class _Limits(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from riskd.domain.account_view import AccountView
 from riskd.domain.events import AnyEvent, QuoteReported
@@ -14,7 +14,7 @@ from riskd.domain.violations import EnforcementAction, RuleViolation
 from riskd.rules.actions import close_whole
 from riskd.rules.contract import Category
 from riskd.rules.durations import PositiveDuration, show_duration
-from riskd.rules.params import ConfiguredRule, PositiveAmount, RuleParams, list_to_tuple
+from riskd.rules.params import NOT_EMPTY, ConfiguredRule, PositiveAmount, RuleParams, list_to_tuple, with_examples
 from riskd.rules.sizing import to_zero
 from riskd.rules.stop_coverage import Protection
 from riskd.rules.tightness import FEWER, LOWER, SHORTER, or_none
@@ -32,8 +32,10 @@ class NoStopLossGraceParams(RuleParams):
     Units: `max_stop_risk` positive USD for the whole position, from its entry to its stops.
     """
 
+    model_config = with_examples({"grace_period": "30s"}, {"grace_period": "10s", "max_stop_risk": "250.00"})
+
     grace_period: Annotated[PositiveDuration, SHORTER] = DEFAULT_GRACE
-    accept: Annotated[tuple[Stop, ...], BeforeValidator(list_to_tuple), Field(min_length=1), FEWER] = (
+    accept: Annotated[tuple[Stop, ...], NOT_EMPTY, BeforeValidator(list_to_tuple), FEWER] = (
         "stop",
         "trailing_stop",
     )

@@ -3,9 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, JsonValue, WithJsonSchema
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
@@ -26,6 +26,20 @@ class RuleParams(BaseModel):
     """Base of every rule's parameters: unknown keys are errors, and nothing is converted in silence."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    def as_strict_as(self, other: Self) -> bool:
+        """Tell whether it is proven that these parameters stop whatever the others stop.
+
+        Shape: by what each field declares; a rule whose fields only make sense together answers for all of them.
+        """
+        these, those = dict(self), dict(other)
+        fields = type(self).model_fields.items()
+        return all(tightness_of(field).holds(those[name], these[name]) for name, field in fields)
+
+
+def with_examples(*examples: dict[str, JsonValue]) -> ConfigDict:
+    """Return the part of a model's configuration that shows how it is written, for editors and the reference pages."""
+    return ConfigDict(json_schema_extra={"examples": list(examples)})
 
 
 class ConfiguredRule(RiskRule, ABC):
@@ -135,6 +149,19 @@ def list_to_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+_T = TypeVar("_T", bound=tuple[object, ...])
+
+
+def not_empty(value: _T) -> _T:
+    """Refuse an empty list; pydantic's own check would complain of one whose only item is wrong as well."""
+    if not value:
+        raise PydanticCustomError("empty", "must not be empty")
+    return value
+
+
+NOT_EMPTY: Final = AfterValidator(not_empty)
+
+
 def _root(text: str) -> str:
     """Refuse what is no product root but could be taken for one: such a rule would protect nothing."""
     if text in PRODUCTS:
@@ -151,16 +178,19 @@ def _root(text: str) -> str:
 Root = Annotated[str, AfterValidator(_root), WithJsonSchema({"type": "string", "examples": ["MNQ", "ES"]})]
 """A product by its exchange root; every expiry of it is meant."""
 
-_SCHEMA: Final = WithJsonSchema(
-    {"type": "string", "pattern": r"^[+-]?\d+(\.\d+)?$", "description": "USD as decimal text, in quotes"}
-)
 
-Usd = Annotated[Decimal, BeforeValidator(read_money), _SCHEMA]
-LossLimit = Annotated[Usd, AfterValidator(_loss), HIGHER]
+def _money(sign: str, words: str) -> WithJsonSchema:
+    return WithJsonSchema(
+        {"type": "string", "pattern": rf"^{sign}\d+(\.\d+)?$", "description": f"USD in quotes, {words}"}
+    )
+
+
+Usd = Annotated[Decimal, BeforeValidator(read_money), _money("[+-]?", 'such as "250.00"')]
+LossLimit = Annotated[Usd, AfterValidator(_loss), HIGHER, _money("-", "negative")]
 """Below zero; closer to zero is tighter."""
-ProfitLimit = Annotated[Usd, AfterValidator(_profit), LOWER]
+ProfitLimit = Annotated[Usd, AfterValidator(_profit), LOWER, _money("[+]?", "above zero")]
 """Above zero; closer to zero is tighter."""
-Amount = Annotated[Usd, AfterValidator(_not_negative)]
+Amount = Annotated[Usd, AfterValidator(_not_negative), _money("[+]?", "zero or more")]
 """Zero or more."""
-PositiveAmount = Annotated[Usd, AfterValidator(_profit)]
+PositiveAmount = Annotated[Usd, AfterValidator(_profit), _money("[+]?", "above zero")]
 """Above zero."""

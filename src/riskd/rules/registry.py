@@ -4,10 +4,9 @@ A rule that cannot be loaded is never skipped: it is named in the rulebook's fau
 takes no new risk while there are any.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final, TypeVar
 
@@ -15,9 +14,23 @@ import msgspec
 from pydantic import ValidationError
 
 from riskd.domain.account import PnlSettings
-from riskd.rules.contract import Mode, Rulebook, RuleEntry
+from riskd.rules.changes import changed
+from riskd.rules.contract import Rulebook, RuleEntry
 from riskd.rules.params import ConfiguredRule
 from riskd.rules.pnl_settings import PnlParams
+from riskd.rules.spec import RulebookSpec, canonical
+
+__all__ = [
+    "GROUP",
+    "RuleNotLoaded",
+    "build",
+    "canonical",
+    "compile_rulebook",
+    "forget_installed",
+    "rule_class",
+    "rule_names",
+    "suggestion",
+]
 
 GROUP: Final = "riskd.rules"
 _T = TypeVar("_T")
@@ -25,28 +38,6 @@ _T = TypeVar("_T")
 
 class RuleNotLoaded(Exception):
     """A rule is not installed or cannot be loaded; the text says which and why."""
-
-
-class RuleSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One rule as the canonical text names it."""
-
-    rule: str
-    params: dict[str, object] = {}
-    id: str | None = None
-    mode: Mode = Mode.ENFORCE
-
-    @property
-    def rule_id(self) -> str:
-        """Return its own id, or the rule's name."""
-        return self.id or self.rule
-
-
-class RulebookSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All rules of one account as the canonical text names them."""
-
-    rules: list[RuleSpec] = []
-    pnl: dict[str, object] = {}
-    mode: Mode = Mode.ENFORCE
 
 
 @cache
@@ -102,10 +93,11 @@ def compile_rulebook(account: str, spec: str) -> Rulebook:
     Shape: ``{"rules": [{"rule", "id"?, "mode"?, "params"}], "pnl": {...}, "mode": "enforce"}``. Never raises: what
     cannot be loaded is in ``faults``.
     """
+    compare = partial(changed, spec, rule_class=rule_class)
     try:
         wanted = msgspec.json.decode(spec, type=RulebookSpec)
     except msgspec.DecodeError as error:
-        return Rulebook(account=account, entries=(), faults=(f"the rules cannot be read: {error}",))
+        return Rulebook(account, (), faults=(f"the rules cannot be read: {error}",), compare=compare)
     faults: list[str] = []
     entries: list[RuleEntry] = []
     for rule in wanted.rules:
@@ -115,7 +107,8 @@ def compile_rulebook(account: str, spec: str) -> Rulebook:
             faults.append(f"{rule.rule_id}: {error}")
     faults.extend(f"{rule_id}: two rules have this id" for rule_id in _twice(rule.rule_id for rule in wanted.rules))
     entries.sort(key=lambda entry: entry.rule.category)
-    return Rulebook(account, tuple(entries), _settings(wanted.pnl, faults), wanted.mode, tuple(faults))
+    settings = _settings(wanted.pnl, faults)
+    return Rulebook(account, tuple(entries), settings, wanted.mode, tuple(faults), compare)
 
 
 def build(name: str, params: Mapping[str, object], rule_id: str = "") -> ConfiguredRule:
@@ -156,8 +149,3 @@ def _settings(pnl: Mapping[str, object], faults: list[str]) -> PnlSettings:
     except ValidationError as error:
         faults.extend(f"pnl: {said}" for said in _said(error))
         return PnlSettings()
-
-
-def canonical(spec: object) -> str:
-    """Return a value as canonical JSON text: sorted keys, no spaces, one text for one meaning."""
-    return json.dumps(spec, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import Field
 
@@ -13,7 +13,8 @@ from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarnin
 from riskd.rules.actions import close_or_cancel
 from riskd.rules.contract import Category
 from riskd.rules.durations import show_duration
-from riskd.rules.params import ConfiguredRule, RuleParams
+from riskd.rules.params import ConfiguredRule, RuleParams, with_examples
+from riskd.rules.session_inside import inside
 from riskd.rules.session_params import SessionHours
 from riskd.rules.sizing import in_play, to_zero
 from riskd.rules.tightness import FIXED
@@ -29,7 +30,25 @@ class SessionBlockOutsideParams(SessionHours):
     Shape: `instruments` maps a product root to hours of its own, which replace the general ones for it.
     """
 
+    model_config = with_examples(
+        {"preset": "RTH"},
+        {
+            "allowed_days": ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"],
+            "allowed_times": [{"start": "08:30", "end": "15:00"}],
+            "instruments": {"GC": {"allowed_times": [{"start": "07:20", "end": "12:30"}], "flat_lead": "5min"}},
+        },
+    )
+
     instruments: Annotated[dict[str, SessionHours], Field(default_factory=dict), FIXED]
+
+    def as_strict_as(self, other: Self) -> bool:
+        """Compare the hours themselves, for every product."""
+        roots = dict.fromkeys((*self.instruments, *other.instruments))
+        return inside(self, other) and all(inside(self.hours_of(root), other.hours_of(root)) for root in roots)
+
+    def hours_of(self, root: str) -> SessionHours:
+        """Return the hours of a product."""
+        return self.instruments.get(root, self)
 
 
 class SessionBlockOutsideRule(ConfiguredRule):

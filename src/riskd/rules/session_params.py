@@ -5,11 +5,11 @@ from datetime import time, timedelta
 from typing import Annotated, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from riskd.rules.durations import Duration
-from riskd.rules.params import RuleParams, list_to_tuple
+from riskd.rules.params import NOT_EMPTY, RuleParams, list_to_tuple
 from riskd.rules.session_times import MIDNIGHT, WEEKDAYS, SessionTimes, TimeRange, Window
 from riskd.rules.tightness import FEWER, FIXED, Tightness
 
@@ -116,15 +116,13 @@ class SessionHours(RuleParams):
     """
 
     allowed_days: Annotated[
-        tuple[Weekday, ...] | None,
+        Annotated[tuple[Weekday, ...], NOT_EMPTY] | None,
         BeforeValidator(list_to_tuple),
-        Field(min_length=1),
         Tightness("fewer days are tighter", _days_within),
     ] = None
     allowed_times: Annotated[
-        tuple[AllowedTime, ...] | None,
+        Annotated[tuple[AllowedTime, ...], NOT_EMPTY] | None,
         BeforeValidator(list_to_tuple),
-        Field(min_length=1),
         Tightness("ranges inside the old ones are tighter", _times_within),
     ] = None
     preset: Annotated[Preset | None, FIXED] = None

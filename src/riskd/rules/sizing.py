@@ -48,7 +48,7 @@ def weighed(quantities: Mapping[str, int], weight: Weight) -> Decimal:
 def newest_first(state: AccountView) -> list[OpenContracts]:
     """Return all open contracts across instruments, the most recently opened first."""
     ranked = [
-        ((lot.seq, lot.opened_at, index, contract), OpenContracts(contract, abs(lot.quantity), lot.order_id))
+        ((lot.opened_at, lot.seq, index, contract), OpenContracts(contract, abs(lot.quantity), lot.order_id))
         for contract, position in state.positions.items()
         if position.quantity * state.quantities.get(contract, 0) > 0
         for index, lot in enumerate(position.lots)

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from riskd.domain.account_view import AccountView
 from riskd.domain.events import AnyEvent, QuoteReported
 from riskd.domain.violations import EnforcementAction, RuleViolation
 from riskd.rules.actions import close_or_cancel
 from riskd.rules.contract import Category
-from riskd.rules.params import ConfiguredRule, Root, RuleParams, list_to_tuple
+from riskd.rules.params import NOT_EMPTY, ConfiguredRule, Root, RuleParams, list_to_tuple, with_examples
 from riskd.rules.sizing import in_play, to_zero
 from riskd.rules.tightness import MORE
 
@@ -18,7 +18,9 @@ from riskd.rules.tightness import MORE
 class SymbolBlockParams(RuleParams):
     """Which products are blocked, by root: MNQ blocks every expiry of MNQ and says nothing about NQ."""
 
-    blocked_symbols: Annotated[tuple[Root, ...], BeforeValidator(list_to_tuple), Field(min_length=1), MORE]
+    model_config = with_examples({"blocked_symbols": ["CL", "NG"]})
+
+    blocked_symbols: Annotated[tuple[Root, ...], NOT_EMPTY, BeforeValidator(list_to_tuple), MORE]
 
 
 class SymbolBlockRule(ConfiguredRule):

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from riskd.domain.account import Execution
@@ -18,7 +18,7 @@ from riskd.rules.actions import close_or_cancel
 from riskd.rules.contract import Category
 from riskd.rules.derived import FromExecutions
 from riskd.rules.durations import Duration, parse_duration, show_duration
-from riskd.rules.params import ConfiguredRule, RuleParams
+from riskd.rules.params import ConfiguredRule, RuleParams, with_examples
 from riskd.rules.sizing import in_play
 from riskd.rules.tightness import FIXED, LOWER, SHORTER, Tightness
 from riskd.rules.trades import Count, Counted, Window, allowances, frees_at, grouped, told_apart
@@ -58,10 +58,15 @@ class TradeFrequencyLimitParams(RuleParams):
     and exit order; "fills" executions.
     """
 
+    model_config = with_examples({"max_trades": 8}, {"max_trades": 3, "window": "15min"})
+
     max_trades: Annotated[int, Field(ge=1, le=10_000), LOWER]
     window: Annotated[
         Literal["daily"] | timedelta,
         BeforeValidator(_window),
+        WithJsonSchema(
+            {"type": "string", "description": '"daily", or a duration with its unit such as "15min" or "1h"'}
+        ),
         Tightness("a longer window is tighter", _window_grows),
     ] = "daily"
     count: Annotated[Count, FIXED] = "entries"

@@ -14,7 +14,7 @@ from riskd.rules.actions import close_whole
 from riskd.rules.contract import Category
 from riskd.rules.daily_pnl import CompiledReserve, Reserve, compiled_reserve
 from riskd.rules.open_pnl import OpenPnl, Scope, close_of, open_pnl
-from riskd.rules.params import ConfiguredRule, LossLimit, RuleParams
+from riskd.rules.params import ConfiguredRule, LossLimit, RuleParams, with_examples
 from riskd.rules.tightness import FIXED
 
 ZERO: Final = Decimal(0)
@@ -27,6 +27,8 @@ class UnrealizedLossParams(RuleParams):
     everything. `reserve` acts that much before the limit is reached.
     Units: USD; `limit` below zero.
     """
+
+    model_config = with_examples({"limit": "-200.00"}, {"limit": "-400.00", "scope": "group", "reserve": "20.00"})
 
     limit: LossLimit
     scope: Annotated[Scope, FIXED] = "position"

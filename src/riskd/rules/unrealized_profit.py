@@ -14,7 +14,7 @@ from riskd.rules.actions import close_whole
 from riskd.rules.contract import Category
 from riskd.rules.daily_pnl import CompiledReserve, Reserve, compiled_reserve
 from riskd.rules.open_pnl import OpenPnl, Scope, close_of, open_pnl
-from riskd.rules.params import ConfiguredRule, ProfitLimit, RuleParams
+from riskd.rules.params import ConfiguredRule, ProfitLimit, RuleParams, with_examples
 from riskd.rules.tightness import FIXED
 
 ZERO: Final = Decimal(0)
@@ -27,6 +27,8 @@ class UnrealizedProfitParams(RuleParams):
     everything. `reserve` acts that much before the limit is reached.
     Units: USD; `limit` above zero.
     """
+
+    model_config = with_examples({"limit": "600.00"})
 
     limit: ProfitLimit
     scope: Annotated[Scope, FIXED] = "position"

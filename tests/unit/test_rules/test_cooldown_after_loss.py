@@ -135,7 +135,7 @@ def test_the_action_is_a_cooldown() -> None:
         ({"loss_threshold": "-100.00", "cooldown_duration": "2 days"}, "a day at most"),
         ({"loss_threshold": "-100.00", "cooldown_duration": 300}, "text with a unit"),
         ({**TIERS, "cooldown_duration": "5min"}, "keep one of them"),
-        ({"tiers": []}, "at least 1 item"),
+        ({"tiers": []}, "must not be empty"),
         ({"tiers": [TIERS["tiers"][0], {"threshold": "-200.00", "duration": "60s"}]}, "longer after a smaller loss"),
         ({"tiers": [TIERS["tiers"][0], TIERS["tiers"][0]]}, "two tiers with one threshold"),
     ],

@@ -119,3 +119,25 @@ def test_parameters_that_make_no_sense_are_refused(params: dict[str, object], sa
     """A symbol where a product belongs would limit nothing, so it is refused."""
     with pytest.raises(ValidationError, match=said):
         MaxContractsPerInstrumentRule(params=params)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "tighter"),
+    [
+        ({"limits": {"ES": 2}}, {"limits": {"ES": 2, "MNQ": 10}}, True),
+        ({"limits": {"ES": 2}, "default": 1}, {"limits": {"ES": 2, "MNQ": 10}, "default": 1}, False),
+        ({"limits": {"ES": 2}, "default": 1}, {"default": 1}, True),
+        ({"limits": {"ES": 2}, "default": 3}, {"default": 3}, False),
+        ({"default": 3}, {"limits": {"ES": 2}, "default": 3}, True),
+        ({"default": 3}, {"limits": {"ES": 2}}, False),
+    ],
+)
+def test_limits_and_default_are_compared_together(
+    old: dict[str, object],
+    new: dict[str, object],
+    tighter: bool,  # noqa: FBT001 - a column
+) -> None:
+    """A limit that is added takes its product out of the default, which may be the smaller one."""
+    params = MaxContractsPerInstrumentRule.Params
+
+    assert params.model_validate(new).as_strict_as(params.model_validate(old)) is tighter

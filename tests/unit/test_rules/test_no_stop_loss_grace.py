@@ -142,7 +142,7 @@ def test_the_broker_is_asked_before_anything_is_closed() -> None:
     [
         ({"grace_period": "0s"}, "longer than zero"),
         ({"grace_period": 30}, "text with a unit"),
-        ({"accept": []}, "at least 1 item"),
+        ({"accept": []}, "must not be empty"),
         ({"accept": ["limit"]}, "'stop', 'stop_limit' or 'trailing_stop'"),
         ({"max_stop_risk": "-200.00"}, "above zero"),
     ],

@@ -13,7 +13,7 @@ from tests.support.rule_builders import ct
         ({"preset": "RTH", "allowed_days": ["Monday"]}, "keep one of them"),
         ({"preset": "rth"}, "'RTH', 'ETH', '24/5' or 'topstep'"),
         ({"allowed_days": ["Mon"]}, "'Monday'"),
-        ({"allowed_days": []}, "at least 1 item"),
+        ({"allowed_days": []}, "must not be empty"),
         ({"allowed_times": [{"start": "8.30", "end": "15:00"}]}, '"8.30" is not a time of day'),
         ({"allowed_times": [{"start": 830, "end": "15:00"}]}, "not a time of day"),
         ({"allowed_times": [{"start": "24:00", "end": "15:00"}]}, "not a time of day"),

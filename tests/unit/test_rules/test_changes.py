@@ -4,16 +4,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from riskd.config.changes import change_of, loosening_due, tighter_or_equal
-from riskd.config.config_changes import compare
-from riskd.config.models import Config
 from riskd.domain.account_view import AccountView
-from riskd.rules.daily_realized_loss import DailyRealizedLossParams
-from riskd.rules.max_contracts import MaxContractsParams
-from riskd.rules.registry import canonical, compile_rulebook
-from tests.support.rule_builders import account, ct, position, view
+from riskd.rules.changes import changed
+from riskd.rules.contract import RulesChange
+from riskd.rules.registry import canonical, compile_rulebook, rule_class
+from tests.support.rule_builders import account, position, view
 
 Rule = dict[str, object]
+
+
+def change_of(old: str, new: str) -> RulesChange:
+    """Compare two texts with the rules that are installed."""
+    return changed(old, new, rule_class=rule_class)
 
 
 def spec(*rules: Rule, mode: str = "enforce", pnl: dict[str, object] | None = None) -> str:
@@ -48,7 +50,7 @@ def test_what_is_tighter_applies_at_once(old: list[Rule], new: list[Rule]) -> No
     """Nothing waits."""
     change = change_of(spec(*old), spec(*new))
 
-    assert (change.now, change.then) == (spec(*new), None)
+    assert (change.spec, change.waiting, change.later) == (spec(*new), (), ())
 
 
 @pytest.mark.parametrize(
@@ -66,49 +68,49 @@ def test_what_is_looser_waits(old: list[Rule], new: list[Rule]) -> None:
     """The old rules stay in force, and the new ones are kept for later."""
     change = change_of(spec(*old), spec(*new))
 
-    assert (change.now, change.then) == (spec(*old), spec(*new))
-    assert not all(difference.tighter for difference in change.changes)
+    assert (change.spec, change.at_once) == (spec(*old), ())
+    assert change.waiting
 
 
 def test_where_neither_is_stricter_both_apply() -> None:
     """4 contracts become 3 minis: until the change is complete neither may be exceeded."""
     change = change_of(spec(size(4)), spec(size(3, unit="minis")))
 
-    ids = [(rule.get("id", rule["rule"]), rule["params"]) for rule in json.loads(change.now)["rules"]]
+    ids = [(rule.get("id", rule["rule"]), rule["params"]) for rule in json.loads(change.spec)["rules"]]
     assert ids == [
         ("MaxContracts", {"max_contracts": 4}),
         ("MaxContracts (coming)", {"max_contracts": 3, "unit": "minis"}),
     ]
-    assert change.then == spec(size(3, unit="minis"))
+    assert change.at_once == ("MaxContracts beside it: max_contracts 3, unit minis",)
+    assert change.later == ("MaxContracts max_contracts 4 → 3", "MaxContracts unit contracts → minis")
+    assert change.waiting == ("MaxContracts",)
 
 
 def test_a_change_of_some_rules_is_taken_apart() -> None:
     """The tighter one applies, the looser one waits."""
     change = change_of(spec(size(4), loss("-500.00")), spec(size(3), loss("-900.00")))
 
-    assert change.now == spec(size(3), loss("-500.00"))
-    assert change.then == spec(size(3), loss("-900.00"))
-    assert [(str(difference), difference.tighter) for difference in change.changes] == [
-        ("MaxContracts max_contracts: 4 → 3", True),
-        ("DailyRealizedLoss limit: -500.00 → -900.00", False),
-    ]
+    assert change.spec == spec(size(3), loss("-500.00"))
+    assert change.at_once == ("MaxContracts max_contracts 4 → 3",)
+    assert change.later == ("DailyRealizedLoss limit -500.00 → -900.00",)
+    assert change.waiting == ("DailyRealizedLoss",)
 
 
 def test_a_rule_that_becomes_another_under_its_id_is_no_tightening() -> None:
     """Both apply until the old one may go."""
     change = change_of(spec({**size(4), "id": "cap"}), spec({**loss("-100.00"), "id": "cap"}))
 
-    assert [rule["rule"] for rule in json.loads(change.now)["rules"]] == ["MaxContracts", "DailyRealizedLoss"]
-    assert change.then is not None
+    assert [rule["rule"] for rule in json.loads(change.spec)["rules"]] == ["MaxContracts", "DailyRealizedLoss"]
+    assert change.waiting == ("cap",)
 
 
 def test_an_account_in_shadow_may_change_at_will() -> None:
     """It has enforced nothing so far; the other way round is a loosening."""
     strict, lax = spec(size(4)), spec(size(9), mode="shadow")
 
-    assert change_of(lax, strict).then is None
+    assert change_of(lax, strict).spec == strict
     change = change_of(strict, lax)
-    assert (change.now, change.then) == (strict, lax)
+    assert (change.spec, change.waiting) == (strict, ("MaxContracts", "mode"))
 
 
 def test_how_pnl_is_reckoned_is_a_limit_too() -> None:
@@ -117,9 +119,8 @@ def test_how_pnl_is_reckoned_is_a_limit_too() -> None:
 
     change = change_of(old, new)
 
-    assert (change.now, change.then) == (old, new)
-    assert [str(difference) for difference in change.changes] == ["pnl price_source: last → bid_ask"]
-    assert change_of(spec(pnl={"stale_after": "10s"}), spec(pnl={"stale_after": "5s"})).then is None
+    assert (change.spec, change.later) == (old, ("pnl.price_source last → bid_ask",))
+    assert not change_of(spec(pnl={"stale_after": "10s"}), spec(pnl={"stale_after": "5s"})).waiting
 
 
 def test_nothing_can_be_proved_of_a_rule_that_cannot_be_loaded() -> None:
@@ -128,34 +129,42 @@ def test_nothing_can_be_proved_of_a_rule_that_cannot_be_loaded() -> None:
 
     change = change_of(old, new)
 
-    assert len(json.loads(change.now)["rules"]) == 2
-    assert compile_rulebook("A1", change.now).faults
+    assert len(json.loads(change.spec)["rules"]) == 2
+    assert compile_rulebook("A1", change.spec).faults
 
 
-def test_parameters_of_two_kinds_are_never_tighter() -> None:
-    """A size is no loss."""
-    size_params = MaxContractsParams.model_validate({"max_contracts": 1})
+def test_coming_rules_do_not_pile_up() -> None:
+    """The same change again adds nothing, another one is added once, and what a tighter rule covers is left out."""
+    once = change_of(spec(size(4)), spec(size(3, unit="minis"))).spec
+    assert change_of(once, spec(size(3, unit="minis"))).spec == once
 
-    assert not tighter_or_equal(size_params, DailyRealizedLossParams.model_validate({"limit": "-1.00"}))
-    assert tighter_or_equal(size_params, size_params)
+    twice = change_of(once, spec(size(2, unit="minis"))).spec
+    assert [rule.get("id", rule["rule"]) for rule in json.loads(twice)["rules"]] == [
+        "MaxContracts",
+        "MaxContracts (coming) 2",
+        "MaxContracts (coming)",
+    ]
+
+    back = change_of(twice, spec(size(4)))
+    assert back.spec == twice
+    assert back.waiting == ("MaxContracts",)
+
+    covered = change_of(once, spec(size(0)))
+    assert [rule["params"] for rule in json.loads(covered.spec)["rules"]] == [
+        {"max_contracts": 0},
+        {"max_contracts": 3, "unit": "minis"},
+    ]
 
 
-@pytest.mark.parametrize(
-    ("at", "due"),
-    [
-        ("2025-10-15 04:59:59", "2025-10-15 17:00"),
-        ("2025-10-15 05:00:00", "2025-10-15 17:00"),
-        ("2025-10-15 05:00:01", "2025-10-16 17:00"),
-        ("2025-10-15 16:59:00", "2025-10-16 17:00"),
-        ("2025-10-17 12:00:00", "2025-10-20 17:00"),
-        ("2025-10-18 12:00:00", "2025-10-20 17:00"),
-        ("2026-03-08 12:00:00", "2026-03-09 17:00"),
-        ("2025-11-02 12:00:00", "2025-11-03 17:00"),
-    ],
-)
-def test_a_loosening_waits_for_a_reset_that_is_half_a_day_away(at: str, due: str) -> None:
-    """The first 17:00 Chicago time at least 12 hours away, never on a weekend."""
-    assert loosening_due(ct(at)) == ct(due)
+def test_what_to_loosen_is_a_part_of_the_rules() -> None:
+    """To let changes apply at once is itself a change that waits; once it holds, everything applies."""
+    strict, free = spec(size(4)), canonical({**json.loads(spec(size(4))), "loosening": "immediate"})
+
+    assert change_of(strict, free).waiting == ("loosening",)
+    assert change_of(strict, free).spec == strict
+    assert change_of(free, spec(size(9))) == RulesChange(
+        spec(size(9)), ("MaxContracts max_contracts 4 → 9", "loosening immediate → next_day")
+    )
 
 
 SIZES = st.builds(
@@ -203,7 +212,7 @@ def assert_as_strict_as_both(old: str, new: str, state: AccountView) -> None:
     change = change_of(old, new)
 
     if broken(old, state) or broken(new, state):
-        assert broken(change.now, state)
+        assert broken(change.spec, state)
 
 
 @settings(max_examples=20)
@@ -214,50 +223,8 @@ def test_no_change_loosens_before_its_time(old: str, new: str, state: AccountVie
 
 
 @pytest.mark.slow
-@settings(max_examples=2000)
+@settings(max_examples=300)
 @given(old=SPECS, new=SPECS, state=ACCOUNTS)
 def test_no_change_loosens_before_its_time_at_length(old: str, new: str, state: AccountView) -> None:
     """The same, long enough to meet the odd pairs."""
     assert_as_strict_as_both(old, new, state)
-
-
-def config(**changes: object) -> Config:
-    """Return a small configuration with changes to its top level."""
-    rules = {"default": {"rules": [size(4)]}, "strict": {"rules": [size(1)]}}
-    return Config.model_validate({"version": 1, "accounts": [{"id": "101"}], "profiles": rules, **changes})
-
-
-def test_an_account_that_is_no_longer_named_keeps_its_rules_for_now() -> None:
-    """Leaving it out of the file is no way round a limit."""
-    change = compare(config(), config(accounts=[{"id": "102"}]))
-
-    assert change.accounts["101"].now == spec(size(4))
-    assert change.accounts["101"].then is not None
-    assert change.accounts["102"].then is None
-    assert change.waits
-
-
-def test_a_new_account_is_compared_with_what_applied_to_it_unnamed() -> None:
-    """An account that had the strict profile unnamed cannot be named into a looser one at once."""
-    old = config(unlisted_accounts="strict")
-    new = config(unlisted_accounts="strict", accounts=[{"id": "101"}, {"id": "102"}])
-
-    assert compare(old, new).accounts["102"].now == spec(size(1))
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "waits"),
-    [
-        ({"loosening": "next_day"}, {"loosening": "immediate"}, True),
-        ({"loosening": "immediate"}, {"loosening": "next_day"}, False),
-        ({"arming": "enforce"}, {"arming": "shadow"}, True),
-        ({"admin_under_lockout": "allow"}, {"admin_under_lockout": "refuse"}, False),
-        ({"unlisted_accounts": "alert"}, {"unlisted_accounts": "strict"}, False),
-        ({"unlisted_accounts": "strict"}, {"unlisted_accounts": "alert"}, True),
-        ({}, {}, False),
-        ({}, {"api": {"port": 0}}, False),
-    ],
-)
-def test_the_guards_of_the_rules_are_guarded(old: dict[str, object], new: dict[str, object], waits: bool) -> None:  # noqa: FBT001 - a column
-    """A setting that would let rules be loosened is itself a loosening; a port is none."""
-    assert compare(config(**old), config(**new)).waits is waits

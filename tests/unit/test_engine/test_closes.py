@@ -90,7 +90,7 @@ def test_an_order_still_working_is_looked_at_now_and_then() -> None:
 
 
 def test_a_close_that_goes_through_zero_is_taken_back() -> None:
-    """riskd's close and the trader's stop fill together: what riskd opened the other way is closed again."""
+    """The trader's stop fills together with riskd's close: what riskd opened the other way is closed again."""
     desk = Desk(MAX1)
     desk.order("STOP", "sell", 2, "MNQ", kind=OrderType.STOP)
     desk.fill("buy", 2, "MNQ", "18000")
@@ -102,3 +102,22 @@ def test_a_close_that_goes_through_zero_is_taken_back() -> None:
 
     assert desk.holds("MNQ") == -1
     assert desk.closes == [(contract("MNQ"), 1), (contract("MNQ"), None)]
+
+
+def test_an_order_that_ended_before_its_fill_came_is_still_the_traders() -> None:
+    """The trader's limit order is reported filled before its trades are: they are not taken for riskd's close."""
+    desk = flattening()
+    desk.order("O1", "sell", 1, "MNQ")
+    desk.order("O1", "sell", 1, "MNQ", status=OrderStatus.FILLED, filled=1)
+    desk.fill("sell", 1, "MNQ", "17875", order_id="O1")
+
+    assert desk.state.closes[contract("MNQ")].filled == 0
+
+
+def test_an_order_that_has_ended_does_not_come_back() -> None:
+    """A report that was overtaken by the order's end changes nothing, whichever of them riskd has seen first."""
+    desk = Desk(MAX1)
+    desk.order("O1", "sell", 1, "MNQ", status=OrderStatus.CANCELLED)
+    desk.order("O1", "sell", 1, "MNQ", status=OrderStatus.WORKING)
+
+    assert not desk.state.orders

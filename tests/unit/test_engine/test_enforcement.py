@@ -27,6 +27,17 @@ def test_a_trim_closes_the_newest_contracts_first() -> None:
     assert desk.closes == [(contract("ES"), 1)]
 
 
+def test_newest_means_by_the_brokers_time_not_by_arrival() -> None:
+    """When the older fill arrives last, what was opened last at the broker is still closed first."""
+    desk = Desk(MAX4)
+    earlier = desk.at
+    desk.wait(timedelta(seconds=1))
+    desk.fill("buy", 3, "ES", "5800")
+    desk.fill("buy", 2, "MNQ", "21000", at=earlier)
+
+    assert desk.closes == [(contract("ES"), 1)]
+
+
 def test_the_log_line_says_what_was_violated_and_closed() -> None:
     """When the trim's fill is back the line names the figures and what was closed."""
     desk = trimmed()

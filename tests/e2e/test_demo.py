@@ -94,7 +94,7 @@ def test_the_day_ends_as_it_has_to(folder: Path) -> None:
         "closes_match": True,
         "loss_agrees": True,
         "small_trade_left_alone": True,
-        "stopped_in_order": True,
+        "stopped_in_order": None if sys.platform == "win32" else True,
     }
 
 

@@ -94,13 +94,21 @@ class Daemon:
                 self._process.kill()
         await self._ended()
 
-    async def stop(self) -> bool:
-        """Ask the process to stop; return whether it did so by itself, in good order."""
-        if self._process is None or sys.platform == "win32":
+    async def stop(self) -> bool | None:
+        """Ask the process to stop; return whether it did so by itself, in good order.
+
+        Shape: None where a process cannot be asked, on Windows; it is ended all the same.
+        """
+        if sys.platform == "win32":
             await self.kill()
-            return sys.platform == "win32"
-        with suppress(ProcessLookupError):
-            self._process.terminate()
+            return None
+        else:  # noqa: RET505 - the type checker looks at either branch on its own system only
+            with suppress(ProcessLookupError):
+                if self._process is not None:
+                    self._process.terminate()
+            return await self._ended_by_itself()
+
+    async def _ended_by_itself(self) -> bool:
         try:
             async with asyncio.timeout(_STOPS_WITHIN_S):
                 await self._ended()

@@ -79,8 +79,8 @@ class Stage:
         await self._the_daemon.kill()
         self._show_daemon(DaemonState.KILLED)
 
-    async def stop_daemon(self) -> bool:
-        """Ask the daemon to stop; return whether it ended in good order."""
+    async def stop_daemon(self) -> bool | None:
+        """Ask the daemon to stop; return whether it ended in good order, None where it cannot be asked."""
         in_order = await self._the_daemon.stop()
         self._show_daemon(DaemonState.STOPPED)
         return in_order

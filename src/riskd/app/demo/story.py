@@ -26,6 +26,7 @@ _FAR_BELOW: Final = 40
 class Outcome(msgspec.Struct, kw_only=True):
     """What the story has shown, besides the enforcements that riskd logged.
 
+    Shape: ``stopped_in_order`` is None where a process cannot be asked to stop.
     Units: ``brokers_loss`` is the day's net P&L in the broker's books (USD) at the tick that was too much.
     """
 
@@ -34,7 +35,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     reset_at: datetime | None = None
     reset_at_17: bool = False
     left_alone: bool = False
-    stopped_in_order: bool = False
+    stopped_in_order: bool | None = None
 
 
 class Story:

@@ -42,7 +42,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     closes_match: bool
     loss_agrees: bool
     small_trade_left_alone: bool
-    stopped_in_order: bool
+    stopped_in_order: bool | None
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -83,16 +83,17 @@ def report(heard: Heard, desk: Desk, outcome: Outcome, *, limits: Limits, seed: 
         small_trade_left_alone=outcome.left_alone,
         stopped_in_order=outcome.stopped_in_order,
     )
-    checks = (
+    checks = [
         _lock_check(heard, outcome, summary, limits),
         _closes_check(heard, desk, summary),
         Check(outcome.lock_survived_kill, "the lock outlived a kill without warning"),
         _reset_check(outcome),
         Check(outcome.left_alone, "a trade within the limits was left alone"),
-        Check(outcome.stopped_in_order, "riskd stopped in good order when asked"),
         Check(not summary.final_positions, f"at the end the account is {quantities(summary.final_positions)}"),
-    )
-    return Report(summary=summary, enforced=tuple(heard.enforced), checks=checks)
+    ]
+    if outcome.stopped_in_order is not None:
+        checks.append(Check(outcome.stopped_in_order, "riskd stopped in good order when asked"))
+    return Report(summary=summary, enforced=tuple(heard.enforced), checks=tuple(checks))
 
 
 def _enforcement(line: Enforced) -> Enforcement:

@@ -135,9 +135,9 @@ class Close(msgspec.Struct, frozen=True, omit_defaults=True):
     """The one close that is outstanding for a contract.
 
     Units: ``quantity`` positive contracts; ``filled`` those that have come back as fills; ``held`` signed at sending.
-    Shape: bound to one position by ``opening_seq``. ``order_size`` is that of the order that the broker made of it, once
-    that was seen, and ``order_done`` what that order had filled when it ended. Since ``unknown_seq`` the outcome is
-    unknown: ``checks`` counts the snapshots since then that agree on ``checked_quantity``, the first of them at
+    Shape: bound to one position by ``opening_seq``. ``order_size`` is that of the order that the broker made of it,
+    once that was seen, and ``order_done`` what that order had filled when it ended. Since ``unknown_seq`` the outcome
+    is unknown: ``checks`` counts the snapshots since then that agree on ``checked_quantity``, the first of them at
     ``checked_at``; with no ``checks`` that is when the last look showed nothing certain.
     """
 
@@ -230,6 +230,20 @@ class Trim(msgspec.Struct, frozen=True, omit_defaults=True):
     rule: str
 
 
+class PendingRules(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Rules that wait because they are not provably tighter than those in force.
+
+    Shape: ``spec`` is their whole canonical text, "" where the configuration no longer names the account; ``rules`` are
+    the ids of what changes with it and ``changes`` the same in words, from old to new.
+    """
+
+    spec: str
+    effective_at: datetime
+    since: datetime
+    rules: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+
 class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One account.
 
@@ -238,7 +252,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     its 17:00 mark subtracted, so that net P&L = sum(point value x (flow + quantity x mark)) - fees).
     Shape: ``fills`` holds today's by trade id, ``earlier`` the ids of the TradingDay before, ``carried`` the positions
     held at 17:00 and ``carried_marks`` what they were valued at. ``armed`` accounts are judged, in ``shadow``
-    only told about; ``rules`` is the canonical text in force. ``reconciled`` is False until a snapshot has been
+    only told about; ``rules`` is the canonical text in force, ``pending`` what is to replace it; ``locked_day`` is the
+    last TradingDay on which a lockout stood. ``reconciled`` is False until a snapshot has been
     booked since the start. A snapshot begun after ``recheck_seq`` is wanted while that is not zero. ``reentries``
     counts how often something appeared under the lockout.
     ``realized_gap`` is by how much the broker's realized P&L was better than riskd's own at the last flat snapshot, and
@@ -262,6 +277,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     armed: bool = False
     shadow: bool = False
     rules: str = ""
+    pending: PendingRules | None = None
+    locked_day: date | None = None
     reconciled: bool = False
     seq: int = 0
     last_fill_seq: int = 0

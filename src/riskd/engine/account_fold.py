@@ -44,13 +44,13 @@ def fold_fill(state: AccountState, fill: Fill, context: Context) -> AccountState
 
 
 def fold_order(state: AccountState, event: OrderReported, seq: int) -> AccountState:
-    """Keep a working order, forget an ended one."""
+    """Keep a working order, forget an ended one; what has ended stays so, whatever report comes late."""
     order = event.order
     if order.status in ENDED:
-        if order.order_id not in state.orders:
-            return state
-        orders = with_item(state.orders, order.order_id, None)
+        orders = with_item(state.orders, order.order_id, None) if order.order_id in state.orders else state.orders
         return _replace(state, orders=orders, ended={**state.ended, order.order_id: seq})
+    if order.order_id in state.ended:
+        return state
     known = state.orders.get(order.order_id)
     return _replace(state, orders=with_item(state.orders, order.order_id, _merged(known, order, seq)))
 

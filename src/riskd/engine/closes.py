@@ -3,8 +3,8 @@
 A close is never sent again before its fate is known. Its answer, the order that the broker makes of it, its fills and
 the broker's snapshots are the evidence: an order that has ended, with all that it filled booked, proves it done; a
 refusal proves it not done; after silence, two snapshots half a second apart that show the same position and nothing on
-its way prove it not done. That the position has ended proves nothing: the request may still come through and hit the
-next one.
+its way prove that nothing more will come of it. That the position has ended proves nothing, nor does a fill without
+the broker's word: the trader may have closed by hand, and the request may still come through and hit the next position.
 """
 
 from collections.abc import Iterable
@@ -111,7 +111,8 @@ def _attribute(before: AccountState, state: AccountState, fill: Fill) -> Account
     close = state.closes.get(fill.contract)
     if close is None or fill.signed * close.held >= 0:
         return state
-    foreign = fill.order_id is not None and fill.order_id != close.order_id and fill.order_id in before.orders
+    known = fill.order_id is not None and (fill.order_id in before.orders or fill.order_id in before.ended)
+    foreign = known and fill.order_id != close.order_id
     bound_elsewhere = close.order_id is not None and fill.order_id not in (None, close.order_id)
     if foreign or bound_elsewhere:
         return state
@@ -229,6 +230,8 @@ def _weigh(state: AccountState, close: Close, event: SnapshotReported, at: datet
         return _with_close(state, _replace(close, checks=1, checked_at=at, checked_quantity=quantity))
     if close.checked_at is not None and at - close.checked_at >= CHECKS_APART:
         state = _replace(state, closes=with_item(state.closes, close.contract, None))
+        if close.filled and _complete(state, close):
+            return _replace(state, retries=with_item(state.retries, close.contract, None))
         old = state.retries.get(close.contract)
         failures = (old.failures if old else 0) + 1
         retry = Retry(failures=failures, not_before=at + retry_delay(failures), code="no_effect")
@@ -272,7 +275,7 @@ def overdue_at(close: Close) -> datetime | None:
 
 def _settled(state: AccountState, envelope: Envelope) -> AccountState:
     """Drop the closes that have come to their end, and cancels whose order is gone."""
-    ended = [c for c in state.closes.values() if c.status is not CloseStatus.SENT and _complete(state, c)]
+    ended = [c for c in state.closes.values() if c.status is CloseStatus.ACCEPTED and _complete(state, c)]
     for close in ended:
         state = _replace(state, closes=with_item(state.closes, close.contract, None))
         if close.filled:

@@ -121,3 +121,22 @@ def test_an_order_that_has_ended_does_not_come_back() -> None:
     desk.order("O1", "sell", 1, "MNQ", status=OrderStatus.WORKING)
 
     assert not desk.state.orders
+
+
+def test_the_traders_own_exit_does_not_answer_for_riskds_close() -> None:
+    """The trader closed by hand while riskd's close went unanswered: nothing goes out again before two looks."""
+    desk = Desk(LOSS500)
+    desk.fill("buy", 2, "MNQ", "18000")
+    desk.quote("MNQ", "17875")
+    desk.order("HAND", "sell", 2, "MNQ", kind=OrderType.MARKET, status=OrderStatus.FILLED, filled=2)
+    desk.fill("sell", 2, "MNQ", "17875", order_id="HAND")
+    desk.outcome(Outcome.UNKNOWN)
+    desk.fill("buy", 1, "MNQ", "17875")
+    assert len(desk.closes) == 1
+
+    desk.snapshot()
+    desk.wait(timedelta(milliseconds=500))
+    desk.snapshot()
+
+    assert len(desk.closes) == 2
+    assert not desk.state.error_state

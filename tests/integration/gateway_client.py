@@ -91,9 +91,9 @@ class HubSocket:
         """Send a frame as it is."""
         await self.socket.send_str(text)
 
-    async def invoke(self, method: str, *arguments: object, id: str = "i") -> Any:  # noqa: A002
+    async def invoke(self, method: str, *arguments: object, invocation: str = "i") -> Any:
         """Call a method and return its completion."""
-        call = {"type": 1, "target": method, "arguments": arguments, "invocationId": id}
+        call = {"type": 1, "target": method, "arguments": arguments, "invocationId": invocation}
         await self.send(msgspec.json.encode(call).decode() + SEPARATOR)
         kept: list[str] = []
         while (record := await self.record()).get("type") != 3:

@@ -1,12 +1,17 @@
 """The adapter under test, the simulated gateway it speaks to, and an ear for what it reports."""
 
 import asyncio
+import shutil
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import pytest
 
 from riskd.adapters.projectx.sdk_adapter import ProjectXBroker
 from riskd.adapters.projectx.settings import ProjectXSettings
@@ -149,6 +154,21 @@ class Rig:
 def body(request: Received) -> dict[str, Any]:
     """Return the JSON object that a request carried."""
     return msgspec.json.decode(request.body, type=dict[str, Any])
+
+
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+
+
+def localhost_identity(directory: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """Return the TLS identity of a server on localhost, trusted by this process from now on."""
+    key, certificate = directory / "key.pem", directory / "cert.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*make, *names, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    identity = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    identity.load_cert_chain(certificate, key)
+    return identity
 
 
 def settings_for(gateway: SimulatedGateway, accounts: Iterable[str] = (), **changes: float | str) -> ProjectXSettings:

@@ -213,7 +213,7 @@ async def test_a_call_with_an_id_is_completed(client: BareClient, call: tuple[An
     """With a null result, or with an error that names the method."""
     hub = await client.hub("user")
 
-    completion = await hub.invoke(*call, id="42")
+    completion = await hub.invoke(*call, invocation="42")
 
     assert (completion["type"], completion["invocationId"]) == (3, "42")
     assert completion.get("error", "").startswith(error or "")

@@ -30,7 +30,7 @@ async def test_ten_times_the_peak_for_fifty_clients_takes_under_half_a_core() ->
         await process.wait()
 
     wanted = 10 * _BUSIEST_MINUTE / 60 * _CLIENTS
-    print(f"{records:.0f} records a second delivered, {share:.0%} of a core")  # noqa: T201
+    print(f"{records:.0f} records a second delivered, {share:.0%} of a core")  # noqa: T201 - the figure is the point of the test
     assert records > 0.8 * wanted
     assert share < 0.5
 

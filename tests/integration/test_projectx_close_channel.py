@@ -2,11 +2,8 @@
 
 import asyncio
 import contextlib
-import shutil
 import socket
-import ssl
 import struct
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,6 +16,7 @@ from hypothesis import strategies as st
 
 from riskd.adapters.projectx.close_channel import Answer, CloseChannel, Connection, NoAnswer, NotSent, Result
 from riskd.adapters.projectx.settings import ProjectXSettings
+from tests.integration.projectx_rig import localhost_identity, needs_openssl
 
 PATH = "/api/Position/closeContract"
 BODY = b'{"success":true,"errorCode":0}'
@@ -387,15 +385,10 @@ async def test_idle_connections_are_pinged_one_by_one() -> None:
         assert dates == [datetime(2026, 11, 20, 15, 5, tzinfo=UTC)]
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+@needs_openssl
 async def test_an_encrypted_connection_is_as_warm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over TLS the certificate is checked, open connections are used, and session tickets disturb nothing."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    await asyncio.to_thread(
-        subprocess.run, [*make, *names, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True
-    )
+    identity = localhost_identity(tmp_path, monkeypatch)
     connections, requests = 0, list[bytes]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -407,12 +400,9 @@ async def test_an_encrypted_connection_is_as_warm(tmp_path: Path, monkeypatch: p
                 writer.write(ok())
         writer.close()
 
-    identity = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    identity.load_cert_chain(certificate, key)
     server = await asyncio.start_server(serve, "localhost", 0, ssl=identity, family=socket.AF_INET)
     port = server.sockets[0].getsockname()[1]
     results = Results()
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     channel = CloseChannel(
         replace(settings_of(f"https://localhost:{port}"), warm_connections=2),
         may_ping=lambda: True,
@@ -430,15 +420,17 @@ async def test_an_encrypted_connection_is_as_warm(tmp_path: Path, monkeypatch: p
 
 
 class Wire(asyncio.WriteTransport):
-    """A transport that goes nowhere."""
+    """A transport that goes nowhere, or breaks when it is written to."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, breaks: bool = False) -> None:
         """Begin open."""
         super().__init__()
         self.closed = False
+        self._breaks = breaks
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Forget it."""
+        self.closed = self._breaks
 
     def is_closing(self) -> bool:
         """Tell whether it was closed."""
@@ -451,6 +443,30 @@ class Wire(asyncio.WriteTransport):
     def abort(self) -> None:
         """Close it."""
         self.closed = True
+
+
+async def test_a_write_that_the_system_refuses_is_not_sent() -> None:
+    """Not a byte was taken, so the request may go over another connection, and this one reports nothing."""
+    results = Results()
+    connection = Connection(timeout_s=1.0, on_idle=lambda _: None, on_lost=lambda: None)
+    assert not connection.send(b"request", results)
+    connection.connection_made(Wire(breaks=True))
+    assert connection.usable
+    assert not connection.send(b"request", results)
+    connection.connection_lost(None)
+    assert results.all == []
+
+
+async def test_an_answer_without_end_is_given_up() -> None:
+    """A gateway that never stops talking does not fill the memory."""
+    results = Results()
+    connection = Connection(timeout_s=1.0, on_idle=lambda _: None, on_lost=lambda: None)
+    connection.connection_made(Wire())
+    connection.send(b"request", results)
+    connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n")
+    for _ in range(20):
+        connection.data_received(b"x" * 100_000)
+    assert results.all == [NoAnswer("the gateway's answer has no end")]
 
 
 @pytest.fixture(scope="module")

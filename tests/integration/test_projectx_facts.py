@@ -269,6 +269,30 @@ async def test_the_safety_poll_finds_what_the_hub_never_said() -> None:
         assert (found.request_id, len(found.fills), found.balance) == ("", 1, Decimal("49999.39"))
 
 
+@pytest.mark.slow
+async def test_an_account_that_appears_later_joins() -> None:
+    """Where no accounts are named, a new one is found by the poll, subscribed and read."""
+    async with SimulatedGateway(PLAIN) as gateway, connected(gateway, safety_poll_s=0.1) as rig:
+        gateway.control.add_account(account(105))
+        await rig.ear.one(SnapshotReported, lambda s: s.account == "105", within=15)
+        await gateway.control.wait_subscribed("GatewayUserTrade", 105)
+        gateway.control.order(105, "MNQ", "buy", 1)
+        assert (await rig.ear.one(Fill)).account == "105"
+        assert rig.broker.accounts == ("101", "102", "105")
+
+
+async def test_a_contract_that_nobody_knows_is_told_and_asked_for_once() -> None:
+    """An id that the gateway refuses is a line in the log."""
+    async with SimulatedGateway(PLAIN) as gateway, connected(gateway) as rig:
+        rig.broker.watch("CON.F.US.NONSENSE.Z26")
+        await gateway.control.wait_answered("searchById")
+        rig.broker.watch(gateway.control.contract_id("ES"))
+        await gateway.control.wait_subscribed("GatewayQuote", gateway.control.contract_id("ES"))
+        assert "contract_unknown" in [name for _, name, _ in rig.notes.lines]
+        rig.broker.watch("CON.F.US.NONSENSE.Z26")
+        assert len(gateway.control.requests("searchById")) == 1
+
+
 async def test_bracket_children_that_wait_for_their_entry_are_in_the_snapshot() -> None:
     """Suspended orders are not in the gateway's plain list, and are read all the same."""
     async with SimulatedGateway(PLAIN) as gateway, BareClient(gateway) as trader:

@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import picows
 import pytest
 
+from riskd.adapters.projectx.settings import ProjectXSettings
 from riskd.domain.events import (
     AnyEvent,
     ConnectionChanged,
@@ -21,7 +24,7 @@ from riskd.domain.events import (
     SnapshotReported,
 )
 from riskd.simulator import GatewaySettings, SimulatedGateway
-from tests.integration.projectx_rig import Rig, settings_for
+from tests.integration.projectx_rig import Rig, localhost_identity, needs_openssl, settings_for
 
 TUESDAY = datetime(2026, 3, 17, 15, 0, tzinfo=UTC)
 MNQ = "CON.F.US.MNQ.M26"
@@ -106,11 +109,12 @@ class HubPeer:
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[HubPeer]:
-    """Yield a hub peer on a free port."""
+async def listening(identity: ssl.SSLContext | None = None) -> AsyncIterator[HubPeer]:
+    """Yield a hub peer on a free port, encrypted if it has an identity."""
     peer = HubPeer()
-    server = await picows.ws_create_server(peer.accept, "127.0.0.1", 0)
-    peer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hubs/user"
+    server = await picows.ws_create_server(peer.accept, "127.0.0.1", 0, ssl=identity)
+    where = "http://127.0.0.1" if identity is None else "https://localhost"
+    peer.url = f"{where}:{server.sockets[0].getsockname()[1]}/hubs/user"
     try:
         yield peer
     finally:
@@ -323,6 +327,61 @@ async def test_a_gateway_here_that_is_not_simulated_sets_the_time_by_its_answers
         await task
         assert rig.clock.simulated == []
         assert observed[0] > 0
+
+
+async def test_a_gateway_elsewhere_cannot_set_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a gateway on this machine is asked for simulated time, and only its word counts."""
+    monkeypatch.setattr(ProjectXSettings, "on_this_machine", False)
+    async with listening() as peer, speaking(peer, both=True) as (rig, task):
+        await task
+        assert "SubscribeSimulatedTime" not in [target for target, _ in peer.called]
+        for client in peer.clients:
+            client.send(event("GatewaySimulatedTime", {"now": "2030-01-01T00:00:00Z", "speed": "60"}))
+            client.send(event("GatewayUserTrade", TRADE))
+        await rig.ear.one(Fill)
+        assert rig.clock.simulated == []
+        assert rig.clock.observed
+
+
+async def test_garbage_on_the_market_hub_costs_one_quote() -> None:
+    """A price that cannot be read is counted and logged; the next one is taken, and no account is read for it."""
+    async with listening() as peer, speaking(peer, both=True) as (rig, task):
+        await task
+        rig.broker.watch(MNQ)
+        await peer.until(lambda: ("SubscribeContractQuotes", [MNQ]) in peer.called)
+        seen = len(rig.ear.heard)
+        for client in peer.clients:
+            client.send(b"{" + END + event("GatewayQuote", MNQ, None) + event("GatewayQuote", MNQ, {"bestBid": "NaN"}))
+            client.send(
+                event("GatewayQuote", MNQ, {"bestBid": 20001.25}) + event("GatewayTrade", MNQ, [{"price": 20002}])
+            )
+        await rig.ear.one(QuoteReported, lambda q: q.last == 20002)
+        assert [q.bid for q in rig.ear.all(QuoteReported)] == [Decimal("20001.25"), None]
+        assert {name for _, name, _ in rig.notes.lines} >= {"market_record_unreadable", "quote_unreadable"}
+        assert rig.ear.all(ConnectionChanged, after=seen) == []
+
+
+@needs_openssl
+async def test_an_encrypted_hub_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An https address becomes an encrypted WebSocket, whose certificate is checked."""
+    async with listening(localhost_identity(tmp_path, monkeypatch)) as peer, speaking(peer) as (rig, task):
+        await task
+        peer.clients[-1].send(event("GatewayUserTrade", TRADE))
+        assert (await rig.ear.one(Fill)).trade_id == "7"
+
+
+@needs_openssl
+async def test_a_certificate_that_nobody_vouches_for_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An impostor is told apart from the broker, and hears no token."""
+    identity = localhost_identity(tmp_path, monkeypatch)
+    monkeypatch.delenv("SSL_CERT_FILE")
+    async with listening(identity) as peer, speaking(peer) as (rig, task):
+        down = await rig.ear.link(Link.USER_HUB, up=False)
+        assert "certificate" in down.detail
+        assert peer.clients == []
+        assert not task.done()
 
 
 async def test_simulated_time_that_cannot_be_read_is_ignored() -> None:

@@ -179,6 +179,18 @@ async def test_a_read_with_a_dead_token_logs_in_again() -> None:
         assert len(gateway.control.requests("loginKey")) == 2
 
 
+async def test_a_hub_that_refuses_the_token_gets_a_fresh_one() -> None:
+    """A connection that comes back after the session has ended is told, and mended by one login."""
+    async with SimulatedGateway(PLAIN) as gateway, connected(gateway) as rig:
+        seen = len(rig.ear.heard)
+        gateway.control.expire_tokens()
+        gateway.control.disconnect("market", HangUp.ABORT)
+        down = await rig.ear.one(ConnectionChanged, lambda c: "HTTP 401" in c.detail, after=seen)
+        assert down.link is Link.MARKET_HUB
+        await rig.ear.link(Link.MARKET_HUB, up=True, after=seen)
+        assert len(gateway.control.requests("loginKey")) == 2
+
+
 async def test_a_logout_by_the_gateway_is_told_and_answered_with_a_login() -> None:
     """Somebody else may have used the login; riskd takes it back and reconciles."""
     async with SimulatedGateway(PLAIN) as gateway, connected(gateway) as rig:

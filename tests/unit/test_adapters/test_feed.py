@@ -34,6 +34,15 @@ def test_a_silent_contract_is_asked_for_again_every_half_minute() -> None:
     feed = feed_of("MNQ")
     feed.look(*after(10))
     assert feed.look(*after(10 + RESUBSCRIBE_EVERY_S - 1)) == QUIET
+    assert feed.look(*after(10 + RESUBSCRIBE_EVERY_S)) == Silence((), ("MNQ",), helpless=True)
+
+
+def test_one_living_contract_shows_that_the_connection_lives() -> None:
+    """Only when nothing at all comes is the connection itself in doubt."""
+    feed = feed_of("MNQ", "ES")
+    feed.heard("ES", *after(9))
+    feed.look(*after(10))
+    feed.heard("ES", *after(39))
     assert feed.look(*after(10 + RESUBSCRIBE_EVERY_S)) == Silence((), ("MNQ",))
 
 

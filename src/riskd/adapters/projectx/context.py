@@ -3,20 +3,18 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final
 
 from riskd.adapters.projectx.links import Links
 from riskd.adapters.projectx.log import Log
 from riskd.adapters.projectx.settings import ProjectXSettings
 from riskd.ports import Clock, Publish
 
-_RESTART_S: Final = 1.0
-
 
 class Tasks:
     """The adapter's own tasks, none of which may end unnoticed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, restart_s: float = 1.0) -> None:
+        self._restart_s = restart_s
         self._running: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -51,7 +49,7 @@ class Tasks:
 
     def _again(self, name: str, work: Callable[[], Coroutine[None, None, None]], ended: asyncio.Task[None]) -> None:
         if not self._closed and not ended.cancelled():
-            ended.get_loop().call_later(_RESTART_S, self._restart, name, work)
+            ended.get_loop().call_later(self._restart_s, self._restart, name, work)
 
     def _restart(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
         if not self._closed:

@@ -16,10 +16,14 @@ class _Row(msgspec.Struct):
 
 
 class Silence(msgspec.Struct, frozen=True):
-    """What one look at the feed found: contracts newly silent, and contracts to subscribe again."""
+    """What one look at the feed found: contracts newly silent, and contracts to subscribe again.
+
+    Shape: ``helpless`` when all are silent and subscribing again has not helped: the connection may be frozen.
+    """
 
     reported: tuple[str, ...]
     asked: tuple[str, ...]
+    helpless: bool = False
 
 
 class Feed:
@@ -76,4 +80,5 @@ class Feed:
                 continue
             row.asked_real = real
             asked.append(contract)
-        return Silence(tuple(reported), tuple(asked))
+        helpless = bool(asked) and not reported and all(row.silent for row in self._rows.values())
+        return Silence(tuple(reported), tuple(asked), helpless)

@@ -213,13 +213,13 @@ class Hub:
         try:
             connection = self._connection = await self._open(token)
         except TokenRefused as error:
+            self._links.down(self._link, str(error))
             await self._session.replace(token)
             return str(error)
         except HubLost as error:
             return str(error)
         try:
             await self._make_ready(connection)
-            self._planned = False
             self._links.up(self._link)
             self.tried.set()
             return await connection.lost
@@ -268,6 +268,8 @@ class Hub:
             _, late = await asyncio.wait(answers, timeout=_ANSWER_S)
             if late:
                 self._log.warning("hub_does_not_confirm", link=self._link.value, calls=len(late))
+        if connection.lost.done():
+            raise HubLost(connection.lost.result())
         refusals = [answer.result() for answer in wanted if answer.done() and answer.result()]
         if refusals:
             raise HubLost(f"the gateway refused a subscription: {refusals[0]}")

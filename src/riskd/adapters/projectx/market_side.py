@@ -20,6 +20,8 @@ _QUOTES: Final = "SubscribeContractQuotes"
 _TAPE: Final = "SubscribeContractTrades"
 _TAPE_OFF: Final = "UnsubscribeContractTrades"
 _LOOK_EVERY_S: Final = 1.0
+# Nobody trades some contracts for hours: a new connection does not help there, and too many of them are resented.
+_RESTARTS_APART_S: Final = 300.0
 
 
 class MarketSide:
@@ -31,6 +33,7 @@ class MarketSide:
         self._feed = Feed(context.settings.stale_after_s)
         self.hub: Hub | None = None
         self.malformed = 0
+        self._restarted_real = float("-inf")
 
     def watch(self, contract: str) -> None:
         """Subscribe a contract's quotes, now and after every reconnect."""
@@ -85,6 +88,9 @@ class MarketSide:
         for contract in silence.asked:
             self._call(_QUOTES, contract)
             self._call(_TAPE, contract)
+        if silence.helpless and self.hub is not None and real - self._restarted_real >= _RESTARTS_APART_S:
+            self._restarted_real = real
+            self.hub.restart("no price comes although the connection stands")
 
     def _report(self, quote: QuoteReported | Malformed, now: datetime) -> None:
         if isinstance(quote, Malformed):

@@ -10,7 +10,7 @@ from typing import Final
 
 from riskd.adapters.projectx.budget import SHARE_OF_POLLS, WINDOW_S, Purpose
 from riskd.adapters.projectx.context import Context
-from riskd.adapters.projectx.errors import GatewayError
+from riskd.adapters.projectx.errors import GatewayError, Refused, Unreadable
 from riskd.adapters.projectx.reads import Reads
 from riskd.adapters.projectx.roster import Roster
 from riskd.domain.calendar import day_start, trading_day
@@ -45,6 +45,7 @@ class Reconciler:
         self._read_until: dict[str, datetime] = {}
         self._waiting: dict[str, deque[RequestSnapshot]] = {}
         self._doubted: set[str] = set()
+        self._doubted_again: set[str] = set()
         self.on_new_accounts: Callable[[tuple[str, ...]], None] = lambda _: None
 
     def request(self, command: RequestSnapshot) -> None:
@@ -63,6 +64,7 @@ class Reconciler:
     def doubt(self, account: str | None) -> None:
         """Read an account soon, or all where nobody knows whose it was: something about it could not be read."""
         for doubted in self._roster.watched() if account is None else (account,):
+            self._doubted_again.add(doubted)
             if doubted not in self._doubted:
                 self._doubted.add(doubted)
                 self._context.tasks.once(f"doubt about {doubted}", self._settle(doubted))
@@ -99,10 +101,17 @@ class Reconciler:
             try:
                 await read()
             except GatewayError as error:
-                self._context.links.down(Link.REST, f"{error}; riskd keeps trying")
+                self._tell(error)
                 await asyncio.sleep(self._context.settings.retry_delay(failures))
             else:
                 return
+
+    def _tell(self, error: GatewayError) -> None:
+        """Report a failed reading: as a lost link, or in the log where the gateway did answer."""
+        if isinstance(error, Refused | Unreadable):
+            self._context.log.error("read_failed", why=str(error))
+        else:
+            self._context.links.down(Link.REST, f"{error}; riskd keeps trying")
 
     def _pause_s(self) -> float:
         calls = 1 + _READS_PER_ACCOUNT * len(self._roster.watched())
@@ -118,7 +127,7 @@ class Reconciler:
             for account in self._roster.watched():
                 await self._read(account, POLL, listed=self._roster.report(account), purpose=Purpose.POLL)
         except GatewayError as error:
-            self._context.links.down(Link.REST, f"{error}; riskd keeps trying")
+            self._tell(error)
         else:
             if new:
                 self.on_new_accounts(new)
@@ -138,8 +147,10 @@ class Reconciler:
             await asyncio.sleep(min(delay_s, _LONGEST_SLEEP_S))
 
     async def _settle(self, account: str) -> None:
-        await self.persist(partial(self._read, account, POLL))
-        await asyncio.sleep(_DOUBT_REST_S)
+        while account in self._doubted_again:
+            self._doubted_again.discard(account)
+            await self.persist(partial(self._read, account, POLL))
+            await asyncio.sleep(_DOUBT_REST_S)
         self._doubted.discard(account)
 
     async def _read(

@@ -87,26 +87,51 @@ class MarketDay:
         )
         return self.replied(self.exchange.place(asked, self.now))
 
-    def buy(self, size: int, **more: object) -> Reply:
+    def buy(
+        self,
+        size: int,
+        *,
+        tag: str | None = None,
+        brackets: tuple[int | None, int | None] = (None, None),
+    ) -> Reply:
         """Buy at the market."""
-        return self.ask_for(Side.BUY, size, **more)  # type: ignore[arg-type]
+        return self.ask_for(Side.BUY, size, tag=tag, brackets=brackets)
 
-    def sell(self, size: int, **more: object) -> Reply:
+    def sell(self, size: int, *, brackets: tuple[int | None, int | None] = (None, None)) -> Reply:
         """Sell at the market."""
-        return self.ask_for(Side.SELL, size, **more)  # type: ignore[arg-type]
+        return self.ask_for(Side.SELL, size, brackets=brackets)
 
-    def modify(self, order_id: int | None, **changes: str) -> Reply:
-        """Change an order's prices."""
+    def modify(
+        self,
+        order_id: int | None,
+        *,
+        size: int | None = None,
+        limit_price: str | None = None,
+        stop_price: str | None = None,
+        trail_price: str | None = None,
+    ) -> Reply:
+        """Change an order's size or prices."""
         asked = ModifyOrder(
             account_id=ACCOUNT,
             order_id=order_id or 0,
-            **{key: Decimal(value) for key, value in changes.items()},  # type: ignore[arg-type]
+            size=size,
+            limit_price=_decimal(limit_price),
+            stop_price=_decimal(stop_price),
+            trail_price=_decimal(trail_price),
         )
         return self.replied(self.exchange.modify(asked, self.now))
 
-    def fill(self, side: Side, size: int, price: str, **more: object) -> Reply:
+    def fill(
+        self,
+        side: Side,
+        size: int,
+        price: str,
+        *,
+        fees: Decimal | None = None,
+        commissions: Decimal | None = None,
+    ) -> Reply:
         """Report a fill whatever the market."""
-        fill = Fill(price=Decimal(price), size=size, **more)  # type: ignore[arg-type]
+        fill = Fill(price=Decimal(price), size=size, fees=fees, commissions=commissions)
         where = (ACCOUNT, self.mnq)
         return self.replied(self.exchange.inject_fill(where, side, fill, self.now))
 

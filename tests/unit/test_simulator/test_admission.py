@@ -7,16 +7,17 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from riskd.simulator.exchange.admission import PlaceOrder
+from riskd.simulator.exchange.admission import ModifyOrder, PlaceOrder
 from riskd.simulator.exchange.model import (
     Account,
     AccountKind,
+    Bracket,
     OrderStatus,
     OrderType,
     Phase,
     Side,
 )
-from tests.unit.test_simulator.market_day import ACCOUNT, MarketDay, told
+from tests.unit.test_simulator.market_day import ACCOUNT, QUIET, MarketDay, auto_oco, told
 
 _OFF_GRID = "Invalid price. Price is not aligned to tick size."
 
@@ -32,6 +33,7 @@ _OFF_GRID = "Invalid price. Price is not aligned to tick size."
         ({"size": 0}, 2, "Invalid order size"),
         ({"size": -1}, 2, "Invalid order size"),
         ({"type": 1}, 2, "Invalid price"),
+        ({"custom_tag": "x" * 256}, 2, "Custom tag is too long"),
         ({"type": 1, "limit_price": Decimal("20000.10")}, 2, _OFF_GRID),
         ({"type": 1, "limit_price": Decimal("NaN")}, 2, _OFF_GRID),
         ({"type": 1, "limit_price": Decimal("Infinity")}, 2, _OFF_GRID),
@@ -178,6 +180,61 @@ def test_account_kinds_refuse_their_calls(kind: AccountKind, cancel: tuple[int, 
     assert (cancelled.code, cancelled.message) == cancel
     assert day.partial_close(1).code == partial
     assert day.close().code == 0
+
+
+def test_calls_on_what_does_not_exist_are_told_apart() -> None:
+    """An unknown account and an unknown contract have numbers of their own at each call."""
+    day = MarketDay()
+    exchange, now = day.exchange, day.now
+    unknown = ModifyOrder(account_id=9, order_id=1, size=1)
+
+    assert exchange.cancel(9, 1, now).code == 1
+    assert exchange.modify(unknown, now).code == 1
+    assert exchange.close(9, day.mnq, now).code == 1
+    assert exchange.close(ACCOUNT, "nothing", now).code == 3
+    assert exchange.partial_close(9, day.mnq, size=1, at=now).code == 1
+
+
+@pytest.mark.parametrize(
+    ("stop", "target", "message"),
+    [
+        (Bracket(ticks=-8, type=1), None, "Invalid stop loss bracket type"),
+        (None, Bracket(ticks=8, type=4), "Invalid take profit bracket type"),
+    ],
+)
+def test_bracket_legs_have_their_types(stop: Bracket | None, target: Bracket | None, message: str) -> None:
+    """A stop leg is a stop or a trailing stop, a target leg a limit."""
+    day = MarketDay(account=auto_oco())
+    order = PlaceOrder(
+        account_id=ACCOUNT,
+        contract_id=day.mnq,
+        type=2,
+        side=0,
+        size=1,
+        stop_loss=stop,
+        take_profit=target,
+    )
+
+    assert day.exchange.place(order, day.now).message == message
+
+
+def test_a_partly_filled_order_shrinks_to_what_is_filled_at_least() -> None:
+    """Its size can be changed, but not to what is filled already."""
+    day = MarketDay(msgspec.structs.replace(QUIET, fill_chunk=2))
+    order = day.ask_for(Side.BUY, 5, OrderType.LIMIT, limit="20001").order_id
+
+    assert day.modify(order, size=2).message == "Invalid size"
+    assert day.modify(order, size=3).success
+    assert (day.order(order).size, day.held) == (3, 3)
+
+
+def test_a_trailing_stop_gets_a_new_distance() -> None:
+    """Its new level is measured from the last price, without a maximum."""
+    day = MarketDay()
+    order = day.ask_for(Side.SELL, 1, OrderType.TRAILING_STOP, trail="19990").order_id
+
+    assert day.modify(order, trail_price="19500").success
+    assert (day.order(order).stop_price, day.order(order).trail_distance) == (Decimal(19500), 2000)
 
 
 def test_an_order_that_ended_cannot_be_cancelled_or_changed() -> None:

@@ -155,6 +155,30 @@ def test_voiding_one_of_two_entries_keeps_the_other() -> None:
     assert (after.id, after.size, after.average_price) == (before.id, 1, Decimal(110))
 
 
+def test_a_voided_exit_brings_the_position_back() -> None:
+    """What was closed is held again, with its own entry price; a second bust changes nothing."""
+    day = MarketDay(bid=None)
+    _fill(day, "buy 2 @ 100")
+    _fill(day, "sell 2 @ 101")
+    newest = day.exchange.read.trades(ACCOUNT)[0]
+
+    corrections.void(day.exchange.books, newest.id, day.now)
+    again = corrections.void(day.exchange.books, newest.id, day.now)
+
+    position = day.exchange.read.positions(ACCOUNT, day.now)[0]
+    assert (position.size, position.average_price) == (2, Decimal(100))
+    assert again == []
+
+
+def test_a_trade_can_be_told_again() -> None:
+    """The same trade, unchanged, and nothing else."""
+    day = MarketDay()
+    day.buy(1)
+    trade = day.exchange.read.trades(ACCOUNT)[0]
+
+    assert told(corrections.resend(day.exchange.books, trade.id)) == ["trade again"]
+
+
 def test_a_carried_position_has_no_trade_of_today() -> None:
     """A position held since yesterday shows in positions; closing it earns from its price."""
     day = MarketDay(bid="110")

@@ -145,10 +145,10 @@ def refuse_partial_close(books: Books, account_id: int, contract_id: str, *, siz
     refusal = refuse_close(books, account_id, contract_id, at)
     if refusal is not None and refusal.code < CloseCode.ORDER_REJECTED:
         return refusal
-    if refusal is not None:
-        return Refusal(refusal.code + 1, refusal.message, refusal.recorded)
     if not 0 < size <= abs(books.held(account_id, contract_id)):
         return Refusal(PartialCloseCode.INVALID_CLOSE_SIZE, recorded=False)
+    if refusal is not None:
+        return Refusal(refusal.code + 1, refusal.message, refusal.recorded)
     return None
 
 

@@ -37,7 +37,7 @@ def void(books: Books, trade_id: int, at: datetime) -> list[Event]:
     key = (trade.account_id, trade.contract_id)
     before = books.holdings.get(key)
     after = _folded(books, key)
-    position = _position_after(before, after, voided)
+    position = _position_after(before, after)
     if after is not None:
         books.write_holding(Holding(position, after.lots), at)
     elif before is not None:
@@ -91,20 +91,12 @@ def _with(books: Books, holding: Holding | None, trade: Trade) -> Holding | None
     return holding
 
 
-def _position_after(before: Holding | None, after: Holding | None, trade: Trade) -> Position:
+def _position_after(before: Holding | None, after: Holding | None) -> Position:
     """Return the position's row after a bust, under the id it had if there was one."""
-    if after is not None and before is not None:
-        return msgspec.structs.replace(after.position, id=before.position.id)
-    if after is not None:
-        return after.position
-    if before is not None:
+    if after is None:
+        if before is None:
+            raise AssertionError("a bust changes what is held")
         return msgspec.structs.replace(before.position, size=0)
-    return Position(
-        id=0,
-        account_id=trade.account_id,
-        contract_id=trade.contract_id,
-        display_name="",
-        created_at=trade.created_at,
-        size=0,
-        average_price=trade.price,
-    )
+    if before is None:
+        return after.position
+    return msgspec.structs.replace(after.position, id=before.position.id)

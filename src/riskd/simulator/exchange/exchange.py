@@ -349,14 +349,21 @@ class Exchange:
 def _market_events(change: PriceUpdate, quote: Quote, at: datetime) -> list[Event]:
     """Return the quote, the print and the depth changes that a price update is seen as."""
     contract_id = change.contract_id
-    figures = None
-    if change.last is not None and None not in {quote.open, quote.high, quote.low}:
-        figures = DayFigures(quote.open, quote.high, quote.low, quote.volume)  # type: ignore[arg-type]
+    figures = None if change.last is None else _day_figures(quote, change.last)
     events: list[Event] = [QuoteEvent(contract_id, at, change.last, change.bid, change.ask, figures)]
     if change.last is not None and change.size:
         side = change.side if change.side is not None else Side.BUY
         events.append(PrintEvent(contract_id, at, change.last, change.size, side))
     return events + _depth_events(change, at)
+
+
+def _day_figures(quote: Quote, last: Decimal) -> DayFigures:
+    return DayFigures(
+        open=last if quote.open is None else quote.open,
+        high=last if quote.high is None else quote.high,
+        low=last if quote.low is None else quote.low,
+        volume=quote.volume,
+    )
 
 
 def _depth_events(change: PriceUpdate, at: datetime) -> list[Event]:

@@ -9,7 +9,7 @@ from riskd.simulator.exchange import brackets
 from riskd.simulator.exchange.booking import Fill, book_fill
 from riskd.simulator.exchange.books import Books
 from riskd.simulator.exchange.events import Event, OrderEvent
-from riskd.simulator.exchange.matching import judge, marketable_at, trail
+from riskd.simulator.exchange.matching import judge, marketable_at
 from riskd.simulator.exchange.model import Order, OrderStatus, OrderType, PriceUpdate, Side
 
 
@@ -56,15 +56,6 @@ def match(books: Books, change: PriceUpdate, at: datetime) -> list[Event]:
             if verdict.price is not None:
                 events += execute(books, order, _chunk(books, order, verdict.price), at)
     return events
-
-
-def follow(books: Books, order: Order, at: datetime) -> list[Event]:
-    """Move a trailing stop to where the last price puts it."""
-    contract = books.contract(order.contract_id)
-    moved = trail(order, books.market.last(order.contract_id), contract)
-    if moved is order:
-        return []
-    return [OrderEvent(books.write_order(msgspec.structs.replace(moved, updated_at=at)))]
 
 
 def _chunk(books: Books, order: Order, price: Decimal) -> Fill:

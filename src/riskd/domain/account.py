@@ -177,7 +177,8 @@ class Cancel(msgspec.Struct, frozen=True, omit_defaults=True):
 class Retry(msgspec.Struct, frozen=True, omit_defaults=True):
     """How often the broker refused, and when to ask again.
 
-    Shape: ``failures`` counts real refusals only; a closed market is none. ``needs_snapshot`` is the seq after which a
+    Shape: ``refusals`` counts every answer of no, ``failures`` those that are riskd's or the broker's fault; a closed
+    market is none. ``needs_snapshot`` is the seq after which a
     snapshot must have begun before anything is sent again, 0 for none.
     """
 
@@ -185,6 +186,7 @@ class Retry(msgspec.Struct, frozen=True, omit_defaults=True):
     not_before: datetime
     code: str = ""
     needs_snapshot: int = 0
+    refusals: int = 0
 
 
 class FlattenTarget(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,7 +1,7 @@
 """How each fact changes an account: pure functions from state and event to state."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -20,6 +20,9 @@ from riskd.domain.instruments import Instrument
 from riskd.domain.market import Market
 from riskd.domain.orders import ENDED, WorkingOrder
 
+LOOKS_APART: Final = timedelta(milliseconds=500)
+POSITIONS_TRAIL: Final = timedelta(seconds=5)
+"""How long the broker's positions may trail its fills, by REST as by hub; observers call them eventually consistent."""
 _replace: Final = msgspec.structs.replace
 
 
@@ -178,7 +181,7 @@ def _settle(state: AccountState, shown: PositionReported, context: Context) -> t
     if shown.quantity == state.quantity(contract):
         kept = reported if shown.quantity else None
         return _replace(state, reported=with_item(state.reported, contract, kept)), False
-    confirmed = old is not None and old.drift == shown.quantity
+    confirmed = old is not None and old.drift == shown.quantity and context.at >= adoptable_at(state, old)
     if confirmed or not state.reconciled:
         price = _adoption_price(state, shown, context)
         instrument = context.instruments[contract]
@@ -188,6 +191,15 @@ def _settle(state: AccountState, shown: PositionReported, context: Context) -> t
     since = old.disagrees_since if old and old.disagrees_since else context.at
     reported = _replace(reported, disagrees_since=since, drift=shown.quantity, drift_at=context.at)
     return _replace(state, reported=with_item(state.reported, contract, reported)), False
+
+
+def adoptable_at(state: AccountState, reported: Reported) -> datetime:
+    """Return from when on a second look at the same disagreement is believed: half a second after the first one.
+
+    Shape: not before the broker's positions have had time to catch up with its fills.
+    """
+    looked = (reported.drift_at or datetime.min.replace(tzinfo=UTC)) + LOOKS_APART
+    return looked if state.last_fill_at is None else max(looked, state.last_fill_at + POSITIONS_TRAIL)
 
 
 def _adoption_price(state: AccountState, shown: PositionReported, context: Context) -> Decimal:

@@ -182,13 +182,20 @@ def _cancel_answered(state: AccountState, cancel: Cancel, event: CommandEnded, e
 def _refused(state: AccountState, key: str, code: str, envelope: Envelope, *, look: bool = False) -> AccountState:
     old = state.retries.get(key)
     failures = (old.failures if old else 0) + (0 if code in _NOT_FAILURES else 1)
+    refusals = (old.refusals if old else 0) + 1
     if code == "market_closed":
         at = envelope.at
         not_before = at + CLOSED_MARKET_RETRY if market_open(at) else next_open(at)
     else:
-        not_before = envelope.at + retry_delay(failures + 1 if look else failures)
+        not_before = envelope.at + retry_delay(refusals + 1 if look else refusals)
     look = look or code == "position_not_found"
-    retry = Retry(failures=failures, not_before=not_before, code=code, needs_snapshot=envelope.seq if look else 0)
+    retry = Retry(
+        failures=failures,
+        not_before=not_before,
+        code=code,
+        needs_snapshot=envelope.seq if look else 0,
+        refusals=refusals,
+    )
     return _replace(state, retries=with_item(state.retries, key, retry))
 
 
@@ -234,7 +241,9 @@ def _weigh(state: AccountState, close: Close, event: SnapshotReported, at: datet
             return _replace(state, retries=with_item(state.retries, close.contract, None))
         old = state.retries.get(close.contract)
         failures = (old.failures if old else 0) + 1
-        retry = Retry(failures=failures, not_before=at + retry_delay(failures), code="no_effect")
+        refusals = (old.refusals if old else 0) + 1
+        not_before = at + retry_delay(refusals)
+        retry = Retry(failures=failures, not_before=not_before, code="no_effect", refusals=refusals)
         return _replace(state, retries=with_item(state.retries, close.contract, retry))
     return state
 

@@ -40,7 +40,8 @@ from riskd.domain.commands import (
 )
 from riskd.domain.events import CloseRequested
 from riskd.domain.violations import ActionType, EnforcementAction
-from riskd.engine.closes import CHECKS_APART, next_look
+from riskd.engine.account_fold import adoptable_at
+from riskd.engine.closes import next_look
 from riskd.engine.containment import contained
 from riskd.engine.exposure import smaller
 from riskd.engine.reports import enforcement_ended
@@ -530,8 +531,8 @@ def snapshot_due(state: AccountState) -> datetime | None:
         times.append(long_ago)
     for reported in state.reported.values():
         if reported.disagrees_since is not None:
-            waits = reported.drift_at + CHECKS_APART if reported.drift_at else reported.disagrees_since + DISAGREEMENT
-            times.append(waits)
+            looked = reported.drift is not None
+            times.append(adoptable_at(state, reported) if looked else reported.disagrees_since + DISAGREEMENT)
     doubted = (close for close in state.closes.values() if close.unknown_seq is not None)
     times.extend(next_look(close) or long_ago for close in doubted)
     return min(times, default=None)

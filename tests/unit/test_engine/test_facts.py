@@ -1,8 +1,9 @@
 """What the core believes of the facts it is told: instruments, balances, realized P&L, gaps."""
 
+from datetime import timedelta
 from decimal import Decimal
 
-from riskd.domain.events import ConnectionChanged, InstrumentReported, Link
+from riskd.domain.events import ConnectionChanged, InstrumentReported, Link, Outcome
 from riskd.domain.instruments import instrument
 from tests.support.desk import Desk, contract
 
@@ -46,3 +47,31 @@ def test_what_was_traded_in_a_gap_is_told() -> None:
 
     gap = next(a for a in desk.alerts if a.kind == "gap")
     assert gap.text.startswith("blind from 09:30:00 CT to 09:37:00 CT: 0 trades seen afterwards")
+
+
+def test_positions_that_trail_the_fills_are_not_taken_over() -> None:
+    """Snapshots that still show a position seconds after its closing fill are stale, and nothing is closed for them."""
+    desk = Desk(MAX4)
+    desk.fill("buy", 4, "ES", "5800")
+    desk.fill("sell", 4, "ES", "5800")
+    for _ in range(8):
+        desk.snapshot({"ES": 4})
+        desk.wait(timedelta(milliseconds=500))
+    assert desk.holds("ES") == 0
+
+    desk.wait(timedelta(seconds=2))
+    desk.snapshot({"ES": 4})
+    assert desk.holds("ES") == 4
+
+
+def test_a_position_that_the_broker_denies_is_asked_for_ever_more_slowly() -> None:
+    """Answered that there is no such position, riskd looks, and if it still sees one asks again, each time later."""
+    desk = Desk({"MaxContracts": {"max_contracts": 0}})
+    desk.fill("buy", 1, "ES", "5800")
+    for _ in range(60):
+        if desk.state.closes:
+            desk.outcome(Outcome.REJECTED, "position_not_found")
+        desk.snapshot({"ES": 1})
+        desk.wait(timedelta(milliseconds=100))
+
+    assert 3 <= len(desk.closes) <= 7

@@ -1,0 +1,232 @@
+"""The rules once more, as plainly as they can be said: one contract at a time, everything reckoned anew each time.
+
+Written from the description of the rules, not from their code, with exact fractions and no regard for speed. Shared
+with the real thing are only the events: what was traded when, what rests, and what the prices are.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+POINT = {"MNQ": Fraction(2), "NQ": Fraction(20), "ES": Fraction(50), "CL": Fraction(1000)}
+TICK_VALUE = {"MNQ": Fraction(1, 2), "NQ": Fraction(5), "ES": Fraction(25, 2), "CL": Fraction(10)}
+MINIS = {"MNQ": Fraction(1, 10), "NQ": Fraction(1), "ES": Fraction(1), "CL": Fraction(1)}
+FAMILY = {"MNQ": "nasdaq", "NQ": "nasdaq", "ES": "sp", "CL": "crude"}
+
+
+@dataclass(frozen=True)
+class Trade:
+    """One fill: signed contracts at a price, with its fee."""
+
+    at: datetime
+    root: str
+    quantity: int
+    price: Fraction
+    fee: Fraction
+    order: str
+
+
+@dataclass(frozen=True)
+class Resting:
+    """One resting order: signed contracts, where it stops if it is a stop, and when it was placed."""
+
+    name: str
+    root: str
+    quantity: int
+    stop: Fraction | None
+    placed: int
+
+
+@dataclass
+class Single:
+    """One contract that is held: bought or sold at a price, the how-manieth to be opened in this account."""
+
+    root: str
+    sign: int
+    price: Fraction
+    number: int
+    trade: Trade
+
+
+@dataclass
+class Book:
+    """One account at one moment, contract by contract."""
+
+    trades: list[Trade]
+    orders: list[Resting]
+    marks: dict[str, Fraction]
+    now: datetime
+    held: list[Single] = field(default_factory=list)
+    realized: Fraction = Fraction(0)
+    closings: list[tuple[Trade, int, Fraction]] = field(default_factory=list)
+    """For each fill that closed something: it, which position of its product, and what that has made so far."""
+    openings: dict[int, int] = field(default_factory=dict)
+    """For each fill, by its place: how many contracts it opened."""
+
+    def __post_init__(self) -> None:
+        """Go through the trades, first in first out."""
+        results: dict[tuple[str, int], Fraction] = {}
+        positions: dict[str, int] = {}
+        for place, trade in enumerate(self.trades):
+            self._one(place, trade, results, positions)
+
+    def _one(
+        self, place: int, trade: Trade, results: dict[tuple[str, int], Fraction], positions: dict[str, int]
+    ) -> None:
+        sign, left, closed = (1 if trade.quantity > 0 else -1), abs(trade.quantity), 0
+        share = trade.fee / abs(trade.quantity)
+        if not self._of(trade.root):
+            positions[trade.root] = positions.get(trade.root, 0) + 1
+        old = (trade.root, positions[trade.root])
+        while left and self._of(trade.root) and self._of(trade.root)[0].sign != sign:
+            gone = self._of(trade.root)[0]
+            self.held.remove(gone)
+            made = (trade.price - gone.price) * gone.sign * POINT[trade.root]
+            self.realized += made
+            results[old] = results.get(old, Fraction(0)) + made - share
+            left, closed = left - 1, closed + 1
+        if closed:
+            self.closings.append((trade, old[1], results[old]))
+        if left and closed:
+            positions[trade.root] += 1
+        new = (trade.root, positions[trade.root])
+        for _ in range(left):
+            self.held.append(Single(trade.root, sign, trade.price, len(self.held) + place * 1000, trade))
+            results[new] = results.get(new, Fraction(0)) - share
+        self.openings[place] = left
+
+    def _of(self, root: str) -> list[Single]:
+        return [one for one in self.held if one.root == root]
+
+    # --- figures ----------------------------------------------------------------------------------------------------
+
+    def quantity(self, root: str) -> int:
+        """Return the signed position."""
+        return sum(one.sign for one in self._of(root))
+
+    def fees(self) -> Fraction:
+        """Return what the day cost."""
+        return sum((trade.fee for trade in self.trades), Fraction(0))
+
+    def open_result(self, roots: Iterable[str]) -> Fraction:
+        """Return U of some products."""
+        mine = [one for one in self.held if one.root in set(roots)]
+        return sum(((self.marks[o.root] - o.price) * o.sign * POINT[o.root] for o in mine), Fraction(0))
+
+    def net(self) -> Fraction:
+        """Return N by cash: what was paid and received, and what is held at its mark."""
+        paid = sum((-trade.quantity * trade.price * POINT[trade.root] for trade in self.trades), Fraction(0))
+        worth = sum((one.sign * self.marks[one.root] * POINT[one.root] for one in self.held), Fraction(0))
+        return paid + worth - self.fees()
+
+    def basis(self, name: str, *, loss: bool) -> Fraction:
+        """Return the figure a daily limit judges."""
+        realized = self.realized - self.fees()
+        worst = min(self.net(), realized) if loss else max(self.net(), realized)
+        return {"combined": self.net(), "realized": realized, "worst": worst}[name]
+
+    def reserve_of(self, reserve: object, roots: Iterable[str]) -> Fraction:
+        """Return how much earlier to act; no commission is known here, so ticks are all there is."""
+        if isinstance(reserve, str):
+            return Fraction(reserve)
+        assert isinstance(reserve, dict)
+        return sum((TICK_VALUE[o.root] * reserve["ticks"] for o in self.held if o.root in set(roots)), Fraction(0))
+
+    # --- what each rule would say -----------------------------------------------------------------------------------
+
+    def too_many(self, most: Fraction, *, minis: bool) -> dict[str, int]:
+        """Return, per product, how many of the newest contracts must go so that the rest fits."""
+        staying = sorted(self.held, key=lambda one: one.number)
+        going: dict[str, int] = {}
+        while sum((MINIS[o.root] if minis else Fraction(1) for o in staying), Fraction(0)) > most:
+            gone = staying.pop()
+            going[gone.root] = going.get(gone.root, 0) + 1
+        return going
+
+    def resting_surplus(self, most: int, going: dict[str, int]) -> list[str]:
+        """Return the entries, newest first, to cancel so that nothing that can fill exceeds the limit."""
+        position = {root: self.quantity(root) for root in POINT}
+        for root, count in going.items():
+            position[root] -= count if position[root] > 0 else -count
+        left = list(self.orders)
+        cancelled: list[str] = []
+        while sum(_furthest(position[root], [o for o in left if o.root == root]) for root in POINT) > most:
+            newest = max(_entries(position, left), key=lambda order: order.placed)
+            left.remove(newest)
+            cancelled.append(newest.name)
+        return cancelled
+
+    def counted(self, most: int, window: timedelta | None) -> tuple[list[int], list[int]]:
+        """Return the places of the opening fills that count, and of those beyond the count; 2 s merge orders."""
+        groups: list[list[int]] = []
+        for place, trade in enumerate(self.trades):
+            if not self.openings[place]:
+                continue
+            for group in groups:
+                first = self.trades[group[0]]
+                same_side = (first.quantity > 0) == (trade.quantity > 0)
+                by_order = any(self.trades[p].order == trade.order for p in group)
+                near = first.root == trade.root and same_side and trade.at - first.at <= timedelta(seconds=2)
+                if by_order or near:
+                    group.append(place)
+                    break
+            else:
+                groups.append([place])
+        counted: list[list[int]] = []
+        beyond: list[list[int]] = []
+        for group in groups:
+            start = self.trades[group[0]].at
+            used = [g for g in counted if window is None or start - self.trades[g[0]].at < window]
+            (beyond if len(used) >= most else counted).append(group)
+        return [p for g in counted for p in g], [p for g in beyond for p in g]
+
+    def beyond_the_count(self, most: int, window: timedelta | None) -> dict[str, int]:
+        """Return, per product, the signed position that may stay where trades beyond the count opened more."""
+        _, beyond = self.counted(most, window)
+        allowed = dict.fromkeys(POINT, 0)
+        position = dict.fromkeys(POINT, 0)
+        for place, trade in enumerate(self.trades):
+            sign = 1 if trade.quantity > 0 else -1
+            for _ in range(abs(trade.quantity)):
+                opens = position[trade.root] * sign >= 0
+                position[trade.root] += sign
+                if opens and place not in beyond:
+                    allowed[trade.root] += sign
+                elif not opens and abs(allowed[trade.root]) > abs(position[trade.root]):
+                    allowed[trade.root] = position[trade.root]
+        return {root: allowed[root] for root in POINT if allowed[root] != position[root]}
+
+    def pauses(self, tiers: list[tuple[Fraction, timedelta]]) -> list[datetime]:
+        """Return when each cooldown that is running ends."""
+        begun: set[tuple[str, int, Fraction]] = set()
+        ends: list[datetime] = []
+        for trade, position, result in self.closings:
+            reached = [tier for tier in tiers if result <= tier[0]]
+            if not reached:
+                continue
+            threshold, duration = min(reached)
+            if (trade.root, position, threshold) not in begun:
+                begun.add((trade.root, position, threshold))
+                ends.append(trade.at + duration)
+        return sorted(end for end in ends if end > self.now)
+
+
+def _furthest(position: int, orders: list[Resting]) -> int:
+    """Return the largest position that could come of it if only one side filled."""
+    buys = sum(order.quantity for order in orders if order.quantity > 0)
+    sells = sum(-order.quantity for order in orders if order.quantity < 0)
+    return max(abs(position), position + buys, sells - position)
+
+
+def _entries(position: dict[str, int], orders: list[Resting]) -> list[Resting]:
+    """Return the orders that are no exits: an exit, with the older ones, cannot take its position through zero."""
+    found: list[Resting] = []
+    for root, held in position.items():
+        used = 0
+        for order in sorted((o for o in orders if o.root == root), key=lambda o: o.placed):
+            if held * order.quantity < 0 and used + abs(order.quantity) <= abs(held):
+                used += abs(order.quantity)
+            else:
+                found.append(order)
+    return found

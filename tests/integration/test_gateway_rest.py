@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import aiohttp
 import msgspec
 import pytest
 
@@ -46,6 +47,20 @@ async def test_the_user_name_has_no_case(client: BareClient) -> None:
     answer = await client.call("Auth/loginKey", userName="TRADER", apiKey="simulated-api-key")
 
     assert answer["success"]
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "code"),
+    [("trader", "simulated-api-key", 0), ("nobody", "simulated-api-key", 1), ("trader", "x", 2)],
+)
+async def test_an_application_logs_in_by_password(client: BareClient, user: str, password: str, code: int) -> None:
+    """The other login takes the key as password; the rest of it is not checked."""
+    answer = await client.call(
+        "Auth/loginApp", userName=user, password=password, deviceId="d", appId="a", verifyKey="v"
+    )
+
+    assert answer["errorCode"] == code
+    assert (answer["token"] is not None) is (code == 0)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +111,16 @@ async def test_ping_answers_in_both_ways(client: BareClient) -> None:
             answers.append(await response.text())
 
     assert answers == ['"pong"', "pong"]
+
+
+async def test_nothing_answers_while_rest_is_down(client: BareClient) -> None:
+    """Not even a ping: the connection breaks."""
+    client.gateway.control.rest_down()
+
+    with pytest.raises(aiohttp.ClientError):
+        await client.http.get("/api/Status/ping")
+    with pytest.raises(aiohttp.ClientError):
+        await client.status("Account/search")
 
 
 async def test_every_answer_carries_the_gateways_time(client: BareClient, gateway: SimulatedGateway) -> None:

@@ -100,7 +100,7 @@ def _check(day: MarketDay) -> None:
 
 
 @pytest.mark.parametrize("mode", list(BracketMode))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=60, derandomize=True)
 @given(steps=st.lists(_STEPS, max_size=25))
 def test_the_books_add_up(mode: BracketMode, steps: list[Step]) -> None:
     """Position and balance are what the trades say, after every step; and it happens again."""

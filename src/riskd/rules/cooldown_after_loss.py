@@ -78,8 +78,8 @@ class CooldownAfterLossParams(RuleParams):
 
     def as_strict_as(self, other: Self) -> bool:
         """Compare how long each loss pauses, whether tiers say so or a single threshold."""
-        thresholds = {tier.threshold for tier in (*self.all_tiers, *other.all_tiers)}
-        return all(self.pause_after(loss) >= other.pause_after(loss) for loss in thresholds)
+        losses = (tier.threshold for tier in (*self.all_tiers, *other.all_tiers))
+        return all(self.pause_after(loss) >= other.pause_after(loss) for loss in losses)
 
     @property
     def all_tiers(self) -> tuple[Tier, ...]:

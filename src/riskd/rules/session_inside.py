@@ -48,6 +48,7 @@ def _flat_as_early(hours: SessionHours, wider: SessionHours) -> bool:
         return hours.flat_lead >= (BEFORE_EXCHANGE_CLOSE if wider.flat_lead is None else wider.flat_lead)
     if wider.flat_lead is not None and wider.flat_lead > timedelta(0):
         return False
-    new_ends = {span.end for span in _ranges(hours.times)} - {span.end for span in _ranges(wider.times)}
+    known = [span.end for span in _ranges(wider.times)]
+    new_ends = [span.end for span in _ranges(hours.times) if span.end not in known]
     low, high = _SHORTLY_BEFORE_CLOSE
     return not new_ends or (hours.timezone == CHICAGO and not any(low < end < high for end in new_ends))

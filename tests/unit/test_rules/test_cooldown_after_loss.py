@@ -3,10 +3,11 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
+from riskd.domain.booking import roll_day
 from riskd.domain.events import Fill, QuoteReported
 from riskd.rules.cooldown_after_loss import CooldownAfterLossParams, CooldownAfterLossRule
 from riskd.rules.params import tightness_of
-from tests.support.rule_builders import NOON, contract, ct, fill, traded
+from tests.support.rule_builders import NOON, contract, ct, fill, traded, view
 
 TIERS = {
     "tiers": [
@@ -107,8 +108,9 @@ def test_a_reset_does_not_shorten_a_pause(at: str) -> None:
     """What began before 17:00 or a weekend lasts as long as it lasts."""
     rule = CooldownAfterLossRule(params={"loss_threshold": "-100.00", "cooldown_duration": "10min"})
     bought, sold = fill("MNQ", 1, "21000", at=ct(at)), fill("MNQ", -1, "20900", at=ct(at))
+    state = roll_day(traded(bought, sold, at=ct(at)).account, {}, ct(at) + timedelta(minutes=9))
 
-    violation = rule.evaluate(None, traded(bought, sold, at=ct(at) + timedelta(minutes=9)))
+    violation = rule.evaluate(None, view(state, at=ct(at) + timedelta(minutes=9)))
 
     assert violation is not None
     assert violation.until == ct(at) + timedelta(minutes=10)

@@ -187,6 +187,22 @@ async def _close(client: BareClient) -> str:
         return "broken"
 
 
+async def test_stopping_lets_go_of_withheld_requests() -> None:
+    """A gateway that ends does not wait for a decision; the request's connection breaks."""
+    gateway = SimulatedGateway(GatewaySettings(quotes={"MNQ": Decimal(20000)}))
+    await gateway.start()
+    async with BareClient(gateway) as client:
+        await client.hub("user", ("SubscribeAccounts",))
+        gateway.control.hold(["close"])
+        asking = asyncio.create_task(_close(client))
+        await gateway.control.wait_held("close")
+
+        async with asyncio.timeout(1):
+            await gateway.stop()
+
+        assert await asking == "broken"
+
+
 async def test_withheld_requests_are_decided_in_order(client: BareClient) -> None:
     """The oldest of a call first; a cancel does not wait for a close."""
     control = client.gateway.control

@@ -156,7 +156,7 @@ class SimulatedGateway:
                 *ControlServer(self.control).routes(),
             ]
         )
-        self._runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        self._runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
         await self._runner.setup()
         site = web.TCPSite(self._runner, _HOST, self.settings.port)
         await site.start()

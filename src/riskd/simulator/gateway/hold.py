@@ -51,6 +51,11 @@ class Hold:
             if held in self.waiting:
                 self.waiting.remove(held)
 
+    def let_go(self) -> None:
+        """Break off every request that still waits."""
+        for held in tuple(self.waiting):
+            self.decide(Handling(outcome="dropped"), call=None, number=held.number)
+
     def decide(self, handling: Handling, *, call: str | None, number: int | None) -> HeldCall:
         """Decide on the oldest request that fits; LookupError when none waits."""
         for held in self.waiting:

@@ -69,7 +69,8 @@ class RestServer:
         ]
 
     def stop(self) -> None:
-        """Let go of the requests that are never answered."""
+        """Let go of the requests that are withheld or never answered."""
+        self.hold.let_go()
         self._forever.set()
 
     def session(self, request: web.Request) -> SessionCode:

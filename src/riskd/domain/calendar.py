@@ -6,6 +6,7 @@ changes.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -34,11 +35,13 @@ def trading_day(at: datetime) -> date:
     return day
 
 
+@lru_cache(maxsize=64)
 def day_end(day: date) -> datetime:
     """Return the UTC instant at which a TradingDay ends: 17:00 Chicago time on its own date."""
     return chicago(day, RESET_TIME)
 
 
+@lru_cache(maxsize=64)
 def day_start(day: date) -> datetime:
     """Return the UTC instant at which a TradingDay starts: 17:00 Chicago time of the weekday before."""
     before = day - timedelta(days=1)

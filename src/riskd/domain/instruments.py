@@ -7,6 +7,7 @@ so a root is never derived from a prefix.
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -126,6 +127,7 @@ def root_of_symbol(symbol: str) -> str:
     return match.group(1) if match else symbol
 
 
+@lru_cache(maxsize=1024)
 def root_of_contract(contract: str) -> str:
     """Return the exchange root of a ProjectX contract id: ``NQ`` for ``CON.F.US.ENQ.Z26``.
 
@@ -137,6 +139,7 @@ def root_of_contract(contract: str) -> str:
     return _ROOT_BY_CODE.get(match.group(1), match.group(1))
 
 
+@lru_cache(maxsize=1024)
 def symbol_of_contract(contract: str) -> str:
     """Return the exchange symbol of a ProjectX contract id: ``NQZ6`` for ``CON.F.US.ENQ.Z26``."""
     match = _CONTRACT_ID.match(contract)

@@ -65,8 +65,9 @@ def progressed(before: AccountState, state: AccountState, envelope: Envelope) ->
         state = _answered(state, event, envelope)
     if isinstance(event, SnapshotReported) and state.last_fill_seq <= event.asked_seq:
         state = _checked(state, event, envelope.at)
-    state = _overdue(state, envelope)
-    return _settled(state, envelope)
+    if not (state.closes or state.cancels):
+        return state
+    return _settled(_overdue(state, envelope), envelope)
 
 
 def _new_fills(before: AccountState, event: AnyEvent) -> Iterable[Fill]:

@@ -19,11 +19,13 @@ from riskd.domain.commands import Alert, AnyCommand, Severity
 from riskd.domain.events import (
     AccountArmed,
     AccountEvent,
+    AnyEvent,
     CloseRequested,
     ConnectionChanged,
     DaemonStarted,
     Envelope,
     FeedSilent,
+    Fill,
     InstrumentReported,
     LockoutReleased,
     QuoteReported,
@@ -122,13 +124,12 @@ class Core:
     def step(self, envelope: Envelope) -> Step:
         """Process one envelope."""
         before = dict(self.state_manager.accounts)
+        doubted = self._doubted(envelope.event)
         self._at = envelope.at
         work = _Work(tuple(self._unwritten.values()))
         self._dispatch(envelope, work)
         changed = tuple(sorted(a for a, state in self.state_manager.accounts.items() if state is not before.get(a)))
-        self._stale_deadlines.update(
-            changed if isinstance(envelope.event, QuoteReported) else self.state_manager.accounts
-        )
+        self._note_deadlines(envelope.event, changed, doubted=doubted)
         if work.evaluated or not isinstance(envelope.event, QuoteReported):
             self._unwritten.clear()
         else:
@@ -140,6 +141,21 @@ class Core:
             changed=changed,
             market=work.market,
         )
+
+    def _doubted(self, event: AnyEvent) -> bool:
+        row = self.state_manager.market.get(event.contract) if isinstance(event, QuoteReported | Fill) else None
+        return row is not None and row.doubted is not None
+
+    def _note_deadlines(self, event: AnyEvent, changed: Iterable[str], *, doubted: bool) -> None:
+        """Note whose deadlines may have moved: of one account's event only its own, as long as no price is doubted."""
+        stale, manager = self._stale_deadlines, self.state_manager
+        stale.update(changed)
+        if isinstance(event, QuoteReported | Fill) and (doubted or self._doubted(event)):
+            stale.update(manager.holders(event.contract))
+        if isinstance(event, AccountEvent) and not isinstance(event, SnapshotReported):
+            stale.add(event.account)
+        elif not isinstance(event, QuoteReported):
+            stale.update(manager.accounts)
 
     # --- booking and who must be judged ------------------------------------------------------------------------
 
@@ -330,6 +346,8 @@ class Core:
                 work.commands.append(violation_alert(finding, view, envelope.seq, shadow=shadow))
 
     def _assert_invariants(self, account: str, before: AccountState, envelope: Envelope, work: _Work) -> None:
+        if before is self.state_manager.accounts[account]:
+            return
         for sentence in broken(before, self.state_manager.accounts[account]):
             state = self.state_manager.accounts[account]
             self.state_manager.accounts[account] = self._contained(state, sentence, envelope, work)
@@ -350,7 +368,6 @@ class Core:
         self, account: str, booked: Booked, before: AccountState, envelope: Envelope, work: _Work
     ) -> None:
         state = self.state_manager.accounts[account]
-        view = self.state_manager.view(account, envelope.at)
         if isinstance(envelope.event, SnapshotReported) and not booked.void:
             self._tell_gap(account, before, envelope, work)
         if state.realized_doubt != before.realized_doubt and state.realized_doubt:
@@ -359,7 +376,8 @@ class Core:
                 f"add up to ({show(state.realized_own)} USD): the worse one counts"
             )
             work.commands.append(_alert(account, envelope, "realized", Severity.WARNING, text))
-        if before.reconciled:
+        if before.reconciled and booked.adopted:
+            view = self.state_manager.view(account, envelope.at)
             for contract in booked.adopted:
                 text = (
                     f"the broker's snapshots show {state.quantity(contract)} {view.root(contract)} where the fills say "

@@ -145,9 +145,10 @@ class AccountPass:
 
     def _release_what_has_ended(self) -> None:
         state = self.state
-        ended_risk = tuple(c for c in state.no_new_risk if c.until is None or c.until > self.at)
-        if ended_risk != state.no_new_risk:
-            self.state = state = _replace(state, no_new_risk=ended_risk)
+        if state.no_new_risk:
+            lasting = tuple(c for c in state.no_new_risk if c.until is None or c.until > self.at)
+            if lasting != state.no_new_risk:
+                self.state = state = _replace(state, no_new_risk=lasting)
         if not state.lockouts or state.flatten is not None:
             return
         standing = tuple(x for x in state.lockouts if x.until is None or x.until > self.at)
@@ -195,9 +196,14 @@ class AccountPass:
         self.state = _replace(state, flatten=target)
         self._begin(lockout.cause, action, headline)
 
-    def _begin(self, rule: str, action: str, headline: str) -> int:
+    def _begin(self, rule: str, action: str, headline: str, *, contracts: tuple[str, ...] = ()) -> int:
         enforcement = Enforcement(
-            enforcement_id=self._seq, rule=rule, action=action, headline=headline, started_at=self.at
+            enforcement_id=self._seq,
+            rule=rule,
+            action=action,
+            headline=headline,
+            started_at=self.at,
+            contracts=contracts,
         )
         self.state = _replace(self.state, enforcements=(*self.state.enforcements, enforcement))
         return self._seq
@@ -232,6 +238,8 @@ class AccountPass:
         self._tell("fault", Severity.CRITICAL, f"{reason}; the account takes no new risk until this is cleared")
 
     def _shrink_allowances(self) -> None:
+        if not self.state.no_new_risk:
+            return
         causes = tuple(self._shrunk(cause) for cause in self.state.no_new_risk)
         if causes != self.state.no_new_risk:
             self.state = _replace(self.state, no_new_risk=causes)
@@ -289,19 +297,24 @@ class AccountPass:
     def _wants(self) -> Wants:
         if self.state.flatten is not None:
             return flatten_wants(self.state)
-        by_rules = rule_wants(self.state, self._findings, self._projected, self._close_requests())
-        allowances = no_new_risk_wants(self.view.of(self.state)) if self.state.no_new_risk else Wants({}, {})
-        return merged(by_rules, allowances, Wants({}, leftover_exits(self.state)))
+        state = self.state
+        parts = [rule_wants(state, self._findings, self._projected, self._close_requests())]
+        if state.no_new_risk:
+            parts.append(no_new_risk_wants(self.view.of(state)))
+        if state.trims:
+            parts.append(Wants({}, leftover_exits(state)))
+        return parts[0] if len(parts) == 1 else merged(*parts)
 
     def _close_requests(self) -> Iterable[Want]:
-        for contract, opening in sorted(self.state.close_requests.items()):
-            position = self.state.positions.get(contract)
-            if position is not None and position.opening_seq == opening:
-                yield Want(contract, 0, "request", "asked for", "")
-        for contract, opening in sorted(self.state.overshot.items()):
-            position = self.state.positions.get(contract)
-            if position is not None and position.opening_seq == opening:
-                yield Want(contract, 0, "overshot", "riskd's own close went through zero", "")
+        state = self.state
+        if not (state.close_requests or state.overshot):
+            return []
+        asked = _still_open(state, state.close_requests)
+        overshot = _still_open(state, state.overshot)
+        return [
+            *(Want(contract, 0, "request", "asked for", "") for contract in sorted(asked)),
+            *(Want(c, 0, "overshot", "riskd's own close went through zero", "") for c in sorted(overshot)),
+        ]
 
     def _command(self, wants: Wants) -> None:
         for want in wants.reductions.values():
@@ -359,11 +372,12 @@ class AccountPass:
 
     def _enforcement_for(self, want: Want) -> int:
         """Return the enforcement that a close belongs to, begun now unless one of its rule is under way."""
-        found = next((e for e in self.state.enforcements if e.rule == want.rule), None)
+        found = self._under_way(want.rule)
         if found is None:
-            self._begin(want.rule, self._closing_action(), want.headline or want.reason)
             self._count(want.rule, want)
-        found = next(e for e in self.state.enforcements if e.rule == want.rule)
+            return self._begin(
+                want.rule, self._closing_action(), want.headline or want.reason, contracts=(want.contract,)
+            )
         contracts = found.contracts if want.contract in found.contracts else (*found.contracts, want.contract)
         action = found.action
         if action in (ActionType.SET_LOCKOUT, ActionType.CANCEL_ORDER):
@@ -374,20 +388,27 @@ class AccountPass:
         )
         return found.enforcement_id
 
+    def _under_way(self, rule: str) -> Enforcement | None:
+        for enforcement in self.state.enforcements:
+            if enforcement.rule == rule:
+                return enforcement
+        return None
+
     def _closing_action(self) -> str:
         return ActionType.CLOSE_POSITION if self.state.flatten is None else ActionType.FLATTEN_ACCOUNT
 
     def _count(self, rule: str, want: Want) -> None:
-        action = next((f.action for f in self._findings if f.entry.rule_id == rule), None)
-        quantity = abs(smaller(self.state, want.contract)) - abs(want.left)
+        for finding in self._findings:
+            if finding.entry.rule_id == rule:
+                self._engine.began(finding.action)
+                return
         self._engine.began(
-            action
-            or EnforcementAction(
+            EnforcementAction(
                 action_type=ActionType.CLOSE_POSITION,
                 account=self.state.account,
                 rule_id=rule,
                 reason=want.reason,
-                quantity=quantity,
+                quantity=abs(smaller(self.state, want.contract)) - abs(want.left),
             )
         )
 
@@ -412,6 +433,8 @@ class AccountPass:
     # --- endings -----------------------------------------------------------------------------------------------
 
     def _report_ended(self) -> None:
+        if not self.state.enforcements:
+            return
         wanted = {f.entry.rule_id for f in self._projected if f.action.reductions}
         wanted |= {f.entry.rule_id for f in self._findings if f.action.cancels}
         wanted |= {c.rule for c in self.state.closes.values()} | {c.cause for c in self.state.no_new_risk}
@@ -431,6 +454,8 @@ class AccountPass:
 
     def _forget_settled(self) -> None:
         state = self.state
+        if not (state.trims or state.close_requests or state.overshot or state.retries):
+            return
         trims = {
             contract: trim
             for contract, trim in state.trims.items()
@@ -445,7 +470,8 @@ class AccountPass:
             self.state = _replace(state, trims=trims, close_requests=requests, overshot=overshot, retries=retries)
 
     def _tell_errors(self) -> None:
-        worst = max(self.state.retries.values(), key=_failures, default=None)
+        retries = self.state.retries
+        worst = max(retries.values(), key=_failures) if retries else None
         failing = worst is not None and worst.failures >= FAILURES_TO_ERROR
         if failing == self.state.error_state:
             return
@@ -533,8 +559,7 @@ def snapshot_due(state: AccountState) -> datetime | None:
         if reported.disagrees_since is not None:
             looked = reported.drift is not None
             times.append(adoptable_at(state, reported) if looked else reported.disagrees_since + DISAGREEMENT)
-    doubted = (close for close in state.closes.values() if close.unknown_seq is not None)
-    times.extend(next_look(close) or long_ago for close in doubted)
+    times += [next_look(close) or long_ago for close in state.closes.values() if close.unknown_seq is not None]
     return min(times, default=None)
 
 

@@ -25,6 +25,8 @@ def projected(state: AccountState) -> AccountState:
 
     Shape: the same object where nothing is under way and no reading differs.
     """
+    if not state.closes and all(reported.disagrees_since is None for reported in state.reported.values()):
+        return state
     positions: dict[str, Position] = {}
     changed = False
     for contract, position in state.positions.items():

@@ -13,6 +13,8 @@ class InvariantBroken(Exception):
 def broken(before: AccountState, after: AccountState) -> Iterable[str]:
     """Yield one sentence for each invariant that the step from ``before`` to ``after`` broke."""
     for contract, position in after.positions.items() if after.positions is not before.positions else ():
+        if position is before.positions.get(contract):
+            continue
         if position.quantity == 0 or position.quantity != sum(lot.quantity for lot in position.lots):
             yield f"position {contract} holds {position.quantity} but its lots do not add up to it"
     for contract, close in after.closes.items():

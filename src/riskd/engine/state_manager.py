@@ -106,7 +106,10 @@ class StateManager:
 
     def ensure(self, account: str, at: datetime) -> AccountState:
         """Return the account, made new when it was never heard of."""
-        return self.accounts.setdefault(account, new_account(account, at))
+        state = self.accounts.get(account)
+        if state is None:
+            state = self.accounts[account] = new_account(account, at)
+        return state
 
     def advance(self, account: str, at: datetime) -> bool:
         """Begin the new TradingDay if its time has come; tell whether it did."""

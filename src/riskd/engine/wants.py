@@ -96,6 +96,8 @@ def rule_wants(
         rule, reason, headline = _label(finding)
         for reduction in finding.action.reductions:
             _merge(reductions, Want(reduction.contract, reduction.left, rule, reason, headline))
+    if not state.orders:
+        return Wants(reductions, cancels)
     for finding in findings:
         rule, reason, headline = _label(finding)
         for order_id in finding.action.cancels:

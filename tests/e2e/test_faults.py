@@ -19,7 +19,10 @@ from riskd.simulator import SimulatedGateway
 from riskd.simulator.faults import rules as fault
 from tests.support.daemon import ACCOUNT, Daemon, gateway_settings, settings_for, started
 
-RULES: Final = {"MaxContracts": {"max_contracts": 4}, "DailyRealizedLoss": {"limit": "-500.00"}}
+RULES: Final[Mapping[str, Mapping[str, object]]] = {
+    "MaxContracts": {"max_contracts": 4},
+    "DailyRealizedLoss": {"limit": "-500.00"},
+}
 CLOSES: Final = ("closeContract", "partialCloseContract")
 WITHIN_S: Final = 20.0
 MANY_SEEDS: Final = range(2, 21)

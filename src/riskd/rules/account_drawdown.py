@@ -16,7 +16,7 @@ from riskd.rules.actions import flatten_and_lock
 from riskd.rules.contract import Category
 from riskd.rules.params import Amount, ConfiguredRule, PositiveAmount, RuleParams, with_examples
 from riskd.rules.tightness import FIXED, HIGHER, LOWER, Tightness
-from riskd.rules.warning_levels import nearly_used
+from riskd.rules.warning_levels import near_of, nearly_used
 
 ZERO: Final = Decimal(0)
 Kind = Literal["static", "eod_trailing", "intraday_trailing"]
@@ -90,6 +90,7 @@ class AccountDrawdownRule(ConfiguredRule):
             lock_at=checked.lock_at,
             buffer=checked.buffer,
         )
+        self._near = near_of(checked.drawdown - checked.buffer)
 
     @property
     def watches_equity(self) -> bool:
@@ -139,4 +140,4 @@ class AccountDrawdownRule(ConfiguredRule):
     def warnings(self, state: AccountView) -> Iterable[RuleWarning]:
         """Return a warning when most of the drawdown is used."""
         room = self.headroom(state)
-        return () if room is None else nearly_used("drawdown", room, self._limits.drawdown - self._limits.buffer)
+        return () if room is None else nearly_used("drawdown", room, self._near)

@@ -55,6 +55,8 @@ class AuthLossGuardRule(ConfiguredRule):
 
     def violations(self, event: AnyEvent | None, state: AccountView) -> tuple[RuleViolation, ...]:
         """Return one violation for each connection that has been lost for too long, keyed by connection."""
+        if not state.account.down:
+            return ()
         lost = sorted(state.account.down.items())
         return tuple(self._violation(state, link, since) for link, since in lost if state.at - since >= self._after)
 

@@ -16,7 +16,7 @@ from riskd.rules.contract import Category
 from riskd.rules.daily_pnl import Basis, CompiledReserve, Reserve, compiled_reserve, day_pnl
 from riskd.rules.params import ConfiguredRule, LossLimit, RuleParams, with_examples
 from riskd.rules.tightness import only_to
-from riskd.rules.warning_levels import nearly_used
+from riskd.rules.warning_levels import near_of, nearly_used
 
 ZERO: Final = Decimal(0)
 
@@ -56,6 +56,7 @@ class DailyRealizedLossRule(ConfiguredRule):
         """Read the parameters."""
         checked = DailyRealizedLossParams.model_validate(params)
         self._limits = _Limits(limit=checked.limit, basis=checked.basis, reserve=compiled_reserve(checked.reserve))
+        self._near = near_of(abs(checked.limit))
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the violation while the day's P&L is at its limit or below."""
@@ -96,4 +97,4 @@ class DailyRealizedLossRule(ConfiguredRule):
 
     def warnings(self, state: AccountView) -> Iterable[RuleWarning]:
         """Return a warning when most of the limit is used."""
-        return nearly_used("daily loss limit", (self._pnl(state) - self._threshold(state)), abs(self._limits.limit))
+        return nearly_used("daily loss limit", (self._pnl(state) - self._threshold(state)), self._near)

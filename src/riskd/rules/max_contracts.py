@@ -21,6 +21,7 @@ from riskd.rules.sizing import (
     after,
     alike,
     largest_first,
+    may_exceed,
     newest_first,
     resting,
     still_working,
@@ -114,13 +115,19 @@ class MaxContractsRule(ConfiguredRule):
         weight = self._weights(state)
         total = weighed(state.quantities, weight)
         excess = total - self._limits.most
-        if excess <= 0 and not (self._limits.count_working and state.account.orders):
+        if excess <= 0 and not self._may_rest_too_much(state):
             return ()
         held = largest_first(state) if self._limits.largest_first else newest_first(state)
         cut = trim(state, held, excess, weight)
         found = [self._held_violation(state, total, cut)] if excess > 0 else []
         waiting = self._resting_violation(state, cut) if self._limits.count_working else None
         return (*found, waiting) if waiting else tuple(found)
+
+    def _may_rest_too_much(self, state: AccountView) -> bool:
+        orders = state.account.orders
+        if not orders or not self._limits.count_working:
+            return False
+        return may_exceed(orders.values(), state.quantities, self._limits.most, self._weights(state))
 
     def _weights(self, state: AccountView) -> Weight:
         return _Minis(state) if self._limits.by_minis else alike

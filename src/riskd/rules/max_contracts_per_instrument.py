@@ -84,12 +84,9 @@ class MaxContractsPerInstrumentRule(ConfiguredRule):
         for contract, quantity in state.quantities.items():
             root = state.root(contract)
             held[root] = held.get(root, 0) + abs(quantity)
-        over = [(root, count, self._limit(root)) for root, count in sorted(held.items())]
-        return tuple(
-            self._violation(state, root, count, limit)
-            for root, count, limit in over
-            if limit is not None and count > limit
-        )
+        limits = ((root, count, self._limit(root)) for root, count in held.items())
+        over = sorted((root, count, most) for root, count, most in limits if most is not None and count > most)
+        return tuple(self._violation(state, root, count, most) for root, count, most in over)
 
     def _limit(self, root: str) -> int | None:
         return self._limits.by_root.get(root, self._limits.default)

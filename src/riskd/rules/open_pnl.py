@@ -24,39 +24,36 @@ class OpenPnl(msgspec.Struct, frozen=True):
     """
 
     key: str
-    title: str
     amount: Decimal
     held: Mapping[str, int]
+
+    def title(self, state: AccountView) -> str:
+        """Return what people call it."""
+        instrument = state.instruments.get(self.key)
+        return instrument.symbol if instrument else self.key
 
 
 def open_pnl(state: AccountView, scope: Scope) -> list[OpenPnl]:
     """Return the open P&L of every unit of a scope in which something is held, ordered by key."""
-    units: dict[str, dict[str, int]] = {}
-    for contract, quantity in state.quantities.items():
-        if quantity:
-            units.setdefault(_key(state, contract, scope), {})[contract] = quantity
-    return [
-        OpenPnl(key, _title(state, key, scope), sum(map(state.unrealized, held), ZERO), held)
-        for key, held in sorted(units.items())
-    ]
-
-
-def _key(state: AccountView, contract: str, scope: Scope) -> str:
+    held = {contract: quantity for contract, quantity in sorted(state.quantities.items()) if quantity}
     match scope:
         case "position":
-            return contract
-        case "group":
-            instrument = state.instruments.get(contract)
-            return instrument.group if instrument else state.root(contract)
+            return [OpenPnl(contract, state.unrealized(contract), {contract: q}) for contract, q in held.items()]
         case "account":
-            return WHOLE_ACCOUNT
+            return [OpenPnl(WHOLE_ACCOUNT, state.total_unrealized_pnl, held)] if held else []
+        case "group":
+            return _by_group(state, held)
 
 
-def _title(state: AccountView, key: str, scope: Scope) -> str:
-    if scope != "position":
-        return key
-    instrument = state.instruments.get(key)
-    return instrument.symbol if instrument else key
+def _by_group(state: AccountView, held: Mapping[str, int]) -> list[OpenPnl]:
+    groups: dict[str, dict[str, int]] = {}
+    for contract, quantity in held.items():
+        instrument = state.instruments.get(contract)
+        groups.setdefault(instrument.group if instrument else state.root(contract), {})[contract] = quantity
+    return [
+        OpenPnl(group, sum((state.unrealized(contract) for contract in members), ZERO), members)
+        for group, members in sorted(groups.items())
+    ]
 
 
 def close_of(unit: OpenPnl, violation: RuleViolation) -> RuleViolation:

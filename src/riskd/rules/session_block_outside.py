@@ -70,6 +70,8 @@ class SessionBlockOutsideRule(ConfiguredRule):
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the violation while anything is held or could be entered outside the hours."""
+        if not self._by_root and not self._general.blocked(state.at):
+            return None
         blocked = [contract for contract in in_play(state) if self._timetable(state, contract).blocked(state.at)]
         held = {c: state.quantities[c] for c in blocked if state.quantities.get(c, 0)}
         entering = [order for contract in blocked for order in state.entry_orders(contract)]
@@ -103,7 +105,10 @@ class SessionBlockOutsideRule(ConfiguredRule):
 
     def next_deadline(self, state: AccountView) -> datetime | None:
         """Return the next warning or change of verdict for anything held or working, None while there is nothing."""
-        found = [self._next(self._timetable(state, contract), state.at) for contract in in_play(state)]
+        contracts = in_play(state)
+        if contracts and not self._by_root:
+            return self._next(self._general, state.at)
+        found = [self._next(self._timetable(state, contract), state.at) for contract in contracts]
         return min((at for at in found if at is not None), default=None)
 
     def _next(self, timetable: Timetable, at: datetime) -> datetime | None:
@@ -113,7 +118,13 @@ class SessionBlockOutsideRule(ConfiguredRule):
 
     def warnings(self, state: AccountView) -> Iterable[RuleWarning]:
         """Return how long until what is held or working must be gone, 15 and 5 minutes before."""
+        if not self._by_root and not self._soon(self._general, state.at):
+            return ()
         return tuple(warning for contract in in_play(state) for warning in self._closing_soon(state, contract))
+
+    def _soon(self, timetable: Timetable, at: datetime) -> bool:
+        flat_by = timetable.stretch(at).flat_by
+        return flat_by is not None and flat_by - max(WARN_BEFORE) <= at
 
     def _closing_soon(self, state: AccountView, contract: str) -> Iterator[RuleWarning]:
         flat_by = self._timetable(state, contract).stretch(state.at).flat_by

@@ -42,6 +42,8 @@ class Trimmed(msgspec.Struct, frozen=True):
 
 def weighed(quantities: Mapping[str, int], weight: Weight) -> Decimal:
     """Return the absolute quantities of all contracts added up by weight."""
+    if weight is alike:
+        return Decimal(sum(map(abs, quantities.values())))
     return sum((abs(quantity) * weight(contract) for contract, quantity in quantities.items()), ZERO)
 
 
@@ -149,12 +151,11 @@ def may_exceed(orders: Iterable[WorkingOrder], held: Mapping[str, int], limit: D
         if order.type is not OrderType.MARKET:
             side = buys if order.side is Side.BUY else sells
             side[order.contract] = side.get(order.contract, 0) + order.remaining
-    total = ZERO
-    for contract in dict.fromkeys([*held, *buys, *sells]):
+    furthest: dict[str, int] = {}
+    for contract in (*held, *buys, *sells):
         quantity = held.get(contract, 0)
-        furthest = max(abs(quantity), quantity + buys.get(contract, 0), sells.get(contract, 0) - quantity)
-        total += furthest * weight(contract)
-    return total > limit
+        furthest[contract] = max(abs(quantity), quantity + buys.get(contract, 0), sells.get(contract, 0) - quantity)
+    return weighed(furthest, weight) > limit
 
 
 def resting(orders: Iterable[WorkingOrder], held: Mapping[str, int], limit: Decimal, weight: Weight) -> Resting:

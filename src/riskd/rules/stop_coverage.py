@@ -20,7 +20,9 @@ class Protection(msgspec.Struct, frozen=True):
     def covers(self, state: AccountView, contract: str, quantity: int) -> bool:
         """Tell whether accepted working stops cover this signed position, at a risk that is allowed."""
         stops = self._stops(state, contract, quantity)
-        if worst_case(stops, _closing(quantity)) < abs(quantity):
+        if sum(stop.remaining for stop in stops) < abs(quantity):
+            return False
+        if any(stop.linked for stop in stops) and worst_case(stops, _closing(quantity)) < abs(quantity):
             return False
         if self.max_risk is None:
             return True

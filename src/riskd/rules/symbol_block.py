@@ -44,6 +44,9 @@ class SymbolBlockRule(ConfiguredRule):
 
     def violations(self, event: AnyEvent | None, state: AccountView) -> tuple[RuleViolation, ...]:
         """Return one violation for each blocked product that is held or could be entered, keyed by product."""
+        held_or_working = [*state.quantities, *(order.contract for order in state.account.orders.values())]
+        if not any(state.root(contract) in self._blocked for contract in held_or_working):
+            return ()
         by_root: dict[str, list[str]] = {}
         for contract in in_play(state):
             root = state.root(contract)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from functools import partial
+from itertools import takewhile
 from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
@@ -158,7 +159,10 @@ class TradeFrequencyLimitRule(ConfiguredRule):
         return tuple(order.order_id for order in orders if order.order_id not in known)
 
     def _used(self, state: AccountView, counted: Counted) -> int:
-        return sum(self._limits.window.holds(trade.started_at, state.at) for trade in counted.counted)
+        window = self._limits.window
+        if window.length is None:
+            return len(counted.counted)
+        return sum(1 for _ in takewhile(lambda t: window.holds(t.started_at, state.at), reversed(counted.counted)))
 
     def _held_violation(self, state: AccountView, counted: Counted, cuts: tuple[Reduction, ...]) -> RuleViolation:
         limits = self._limits

@@ -79,7 +79,7 @@ class UnrealizedLossRule(ConfiguredRule):
             current_value=unit.amount,
             limit_value=limit,
             exceeded_by=limit - unit.amount,
-            message=f"open loss {show(unit.amount)} USD of {unit.title} is {where} limit {show(limit)} USD",
+            message=f"open loss {show(unit.amount)} USD of {unit.title(state)} is {where} limit {show(limit)} USD",
             headline=f"UnrealizedLoss violated: {show(unit.amount)} <= {show(limit)}",
         )
         return close_of(unit, violation)

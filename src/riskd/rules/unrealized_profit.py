@@ -78,7 +78,7 @@ class UnrealizedProfitRule(ConfiguredRule):
             current_value=unit.amount,
             limit_value=limit,
             exceeded_by=unit.amount - limit,
-            message=f"open profit {show(unit.amount)} USD of {unit.title} is {where} limit {show(limit)} USD",
+            message=f"open profit {show(unit.amount)} USD of {unit.title(state)} is {where} limit {show(limit)} USD",
             headline=f"UnrealizedProfit violated: {show(unit.amount)} >= {show(limit)}",
         )
         return close_of(unit, violation)

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from riskd.rules.warning_levels import nearly_used
+from riskd.rules.warning_levels import near_of, nearly_used
 
 
 @pytest.mark.parametrize(
@@ -10,9 +10,9 @@ from riskd.rules.warning_levels import nearly_used
 )
 def test_told_from_80_percent_until_the_limit(room: str, told: bool) -> None:  # noqa: FBT001 - a column
     """Of 500 the last 100 are worth a word; what is broken is no longer a warning."""
-    assert bool(nearly_used("limit", Decimal(room), Decimal(500))) is told
+    assert bool(nearly_used("limit", Decimal(room), near_of(Decimal(500)))) is told
 
 
 def test_nothing_is_nearly_used_of_nothing() -> None:
     """A reserve that eats the whole limit leaves nothing to warn of."""
-    assert nearly_used("limit", Decimal(1), Decimal(0)) == ()
+    assert nearly_used("limit", Decimal(1), near_of(Decimal(0))) == ()

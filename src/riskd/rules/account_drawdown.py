@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal, assert_never
 
 import msgspec
 from pydantic import model_validator
@@ -110,6 +110,8 @@ class AccountDrawdownRule(ConfiguredRule):
                 return max(self._limits.start, state.account.highest_close or ZERO)
             case "intraday_trailing":
                 return max(self._limits.start, state.account.highest_equity or ZERO)
+            case _:
+                assert_never(self._limits.kind)
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the violation while equity is at the floor or below; none while no balance is known."""

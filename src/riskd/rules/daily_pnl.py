@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, assert_never
 
 import msgspec
 from pydantic import Discriminator, Field, Tag, WithJsonSchema
@@ -94,6 +94,8 @@ def compiled_reserve(reserve: Decimal | TickReserve) -> CompiledReserve:
             return CompiledReserve(usd=ZERO, ticks=reserve.ticks)
         case Decimal():
             return CompiledReserve(usd=reserve, ticks=0)
+        case _:
+            assert_never(reserve)
 
 
 def day_pnl(state: AccountView, basis: Basis, *, worst: Callable[[Decimal, Decimal], Decimal]) -> Decimal:
@@ -105,3 +107,5 @@ def day_pnl(state: AccountView, basis: Basis, *, worst: Callable[[Decimal, Decim
             return state.realized_pnl_today
         case "worst":
             return worst(state.net_pnl, state.realized_pnl_today)
+        case _:
+            assert_never(basis)

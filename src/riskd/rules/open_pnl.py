@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, assert_never
 
 import msgspec
 
@@ -43,6 +43,8 @@ def open_pnl(state: AccountView, scope: Scope) -> list[OpenPnl]:
             return [OpenPnl(WHOLE_ACCOUNT, state.total_unrealized_pnl, held)] if held else []
         case "group":
             return _by_group(state, held)
+        case _:
+            assert_never(scope)
 
 
 def _by_group(state: AccountView, held: Mapping[str, int]) -> list[OpenPnl]:

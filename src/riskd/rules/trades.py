@@ -6,7 +6,7 @@ A trade beyond the limit is excess: it is closed and never counts, so it does no
 from collections import deque
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import Literal, assert_never
 
 import msgspec
 
@@ -71,6 +71,8 @@ def grouped(executions: Iterable[Execution], count: Count, merge_within: timedel
             return _by_key([(e.order_id or e.trade_id, e) for e in ours])
         case "fills":
             return _by_key([(e.trade_id, e) for e in ours])
+        case _:
+            assert_never(count)
 
 
 def _position_key(execution: Execution) -> str:

@@ -122,6 +122,19 @@ def test_every_mistake_is_told_at_once_with_its_line(tmp_path: Path) -> None:
         ('"https://api.example.com"', '"http://api.example.com"', "must begin with https"),
         ('"https://api.example.com"', '"api.example.com"', "must be an address"),
         ('"loosening": "next_day"', '"losening": "next_day"', 'losening: unknown key; did you mean "loosening"?'),
+        ('"overrides"', '"overides"', 'accounts[0].overides: unknown key; did you mean "overrides"?'),
+        ('"default": {"rules"', '"default": {"rulez"', 'profiles.default.rulez: unknown key; did you mean "rules"?'),
+        ('"severity": "w', '"severty": "w', 'channels[0].severty: unknown key; did you mean "severity"?'),
+        ('"basis": "combined"', '"reserve": {"tick": 4}', 'params.reserve.tick: unknown key; did you mean "ticks"?'),
+        ('"basis": "combined"', '"reserve": {"tick": 4}', "params.reserve.ticks: is missing"),
+        ('"start": "08:30"', '"begin": "08:30"', "allowed_times[0].begin: unknown key"),
+        (
+            '"allowed_days": [',
+            '"instruments": {"GC": {"days": []}}, "allowed_days": [',
+            "instruments.GC.days: unknown key",
+        ),
+        ('"accounts": [{', '"accounts": [3, {', "accounts[0]: must be an object in braces"),
+        ('"profiles": {', '"profiles": [], "x": {', "profiles: must be an object in braces"),
         ('"universal"', '"universel"', 'universel: unknown key; did you mean "universal"?'),
         ('{"default"', '{"alert": {"rules": []}, "default"', 'cannot be called "alert"'),
         ('{"default"', '{"default": {"rules": []}, "default"', "this profile is there twice, first on line 10"),
@@ -176,6 +189,16 @@ def test_a_file_that_cannot_be_read_gets_one_sentence(tmp_path: Path) -> None:
     assert check_text(tmp_path / "none.json") == [f"{tmp_path / 'none.json'}: there is no such file; check the path"]
     assert check_text(tmp_path) == [f"{tmp_path}: is a directory; name the file in it, such as config.json"]
     assert check_text(binary) == [f"{binary}:2: is not UTF-8 text; save it as UTF-8"]
+
+
+def test_a_file_that_may_not_be_read_gets_one_sentence(tmp_path: Path) -> None:
+    """A name that no system accepts, and a file that is far too large."""
+    large = tmp_path / "large.json"
+    large.write_bytes(b" " * 5_000_001)
+
+    assert check_text(large) == [f"{large}: is too large to be a configuration"]
+    (line,) = check_text(tmp_path / ("x" * 300))
+    assert "cannot be read: File name too long" in line
 
 
 def test_a_secret_is_never_repeated(tmp_path: Path) -> None:

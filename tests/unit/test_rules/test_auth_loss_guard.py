@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from riskd.domain.account_view import AccountView
-from riskd.domain.events import ClockTicked, Link
+from riskd.domain.events import ClockTicked, Link, QuoteReported
 from riskd.rules.auth_loss_guard import AuthLossGuardRule
 from tests.support.rule_builders import account, ct, position, view
 
@@ -59,3 +59,11 @@ def test_it_cannot_be_told_to_flatten() -> None:
     """A position that cannot be seen is never closed on a guess."""
     with pytest.raises(ValidationError):
         AuthLossGuardRule(params={"alert_only": False})
+
+
+def test_quotes_are_not_heard() -> None:
+    """Prices say nothing about connections."""
+    rule = AuthLossGuardRule(params={})
+
+    assert not rule.applies_to(QuoteReported(contract="X", at=SINCE))
+    assert rule.applies_to(ClockTicked())

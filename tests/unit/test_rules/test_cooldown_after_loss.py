@@ -164,3 +164,28 @@ def test_which_tiers_are_tighter(old: dict[str, object], new: dict[str, object],
     before, later = (CooldownAfterLossParams.model_validate(params).tiers for params in (old, new))
 
     assert holds(before, later) is tighter
+
+
+SINGLE = {"loss_threshold": "-100.00", "cooldown_duration": "5min"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "strict"),
+    [
+        (SINGLE, {"tiers": [{"threshold": "-100.00", "duration": "5min"}]}, True),
+        (SINGLE, {"tiers": [{"threshold": "-50.00", "duration": "5min"}]}, True),
+        (SINGLE, {"tiers": [{"threshold": "-100.00", "duration": "4min"}]}, False),
+        (SINGLE, {"loss_threshold": "-150.00", "cooldown_duration": "1h"}, False),
+        (TIERS, SINGLE, False),
+        (TIERS, {"loss_threshold": "-100.00", "cooldown_duration": "1800s"}, True),
+    ],
+)
+def test_tiers_and_a_single_threshold_can_be_compared(
+    old: dict[str, object],
+    new: dict[str, object],
+    strict: bool,  # noqa: FBT001 - a column
+) -> None:
+    """What counts is how long each loss pauses, however it is written."""
+    before, later = (CooldownAfterLossParams.model_validate(params) for params in (old, new))
+
+    assert later.as_strict_as(before) is strict

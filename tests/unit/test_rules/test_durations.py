@@ -1,8 +1,9 @@
 from datetime import timedelta
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
-from riskd.rules.durations import parse_duration, show_duration
+from riskd.rules.durations import Duration, parse_duration, show_duration
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,12 @@ def test_the_ambiguous_is_refused_with_examples(text: str, said: str) -> None:
 def test_a_duration_is_shown_as_it_is_written(text: str) -> None:
     """What is shown can be read again."""
     assert show_duration(parse_duration(text)) == text
+
+
+def test_a_duration_that_is_one_already_is_taken() -> None:
+    """Python code may give one, but not one that runs backwards."""
+    adapter: TypeAdapter[timedelta] = TypeAdapter(Duration)
+
+    assert adapter.validate_python(timedelta(seconds=5)) == timedelta(seconds=5)
+    with pytest.raises(ValidationError, match="cannot be negative"):
+        adapter.validate_python(timedelta(seconds=-5))

@@ -3,11 +3,22 @@ from datetime import datetime
 import pytest
 from pydantic import ValidationError
 
-from riskd.domain.events import ClockTicked, Fill
+from riskd.domain.events import ClockTicked, Fill, QuoteReported
 from riskd.domain.orders import OrderStatus, OrderType, WorkingOrder
 from riskd.domain.violations import RuleViolation
 from riskd.rules.max_contracts import MaxContractsRule
-from tests.support.rule_builders import account, broker_says, closed_per_root, ct, fill, order, position, view
+from tests.support.rule_builders import (
+    NOON,
+    account,
+    broker_says,
+    closed_per_root,
+    contract,
+    ct,
+    fill,
+    order,
+    position,
+    view,
+)
 
 
 def test_max_contracts_not_violated() -> None:
@@ -265,6 +276,25 @@ def test_the_breach_is_in_the_state_not_in_the_event(event: Fill | ClockTicked |
     rule = MaxContractsRule(params={"max_contracts": 1})
 
     assert rule.evaluate(event, view(account(positions=[position("MNQ", 2)]))) is not None
+
+
+def test_quotes_are_not_heard() -> None:
+    """Prices change no size."""
+    rule = MaxContractsRule(params={"max_contracts": 1})
+
+    assert not rule.applies_to(QuoteReported(contract=contract("MNQ"), at=NOON))
+    assert rule.applies_to(ClockTicked())
+
+
+def test_a_product_without_a_known_value_goes_last_of_the_largest() -> None:
+    """What nobody can price cannot be called the largest; without a quote the price paid is the price."""
+    rule = MaxContractsRule(params={"max_contracts": 2, "order": "largest_risk"})
+    state = account(positions=[position("ES", 1)], reported=broker_says("XYZ", 2))
+
+    violation = rule.evaluate(None, view(state))
+
+    assert violation is not None
+    assert closed_per_root(violation) == {"ES": 1}
 
 
 @pytest.mark.parametrize(

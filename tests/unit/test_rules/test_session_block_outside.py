@@ -168,3 +168,14 @@ def test_each_announcement_has_its_own_key() -> None:
     assert keys[0] == keys[1]
     assert len(set(keys)) == 3
     assert tuple(rule.warnings(view(at=ct("2025-10-15 14:45")))) == ()
+
+
+def test_hours_of_its_own_are_announced_on_their_own() -> None:
+    """GC's end is near, MNQ's is not; what is already outside is no warning."""
+    own = {"GC": {"allowed_days": WEEK, "allowed_times": [{"start": "07:20", "end": "12:30"}]}}
+    rule = SessionBlockOutsideRule(params={**HOURS, "instruments": own})
+
+    near = rule.warnings(view(holding("GC", "MNQ"), at=ct("2025-10-15 12:20")))
+    assert [warning.message for warning in near] == ["GC will be closed at 12:30 Chicago time, in 10min"]
+    late = rule.warnings(view(holding("GC", "MNQ"), at=ct("2025-10-15 14:50")))
+    assert [warning.message for warning in late] == ["MNQ will be closed at 15:00 Chicago time, in 10min"]

@@ -66,6 +66,7 @@ def span(start: str, end: str) -> dict[str, object]:
         ("allowed_days", {"allowed_days": ["Monday"]}, {"allowed_days": ["Tuesday"]}, False),
         ("allowed_days", {"allowed_days": ["Monday"]}, span("08:30", "15:00"), False),
         ("allowed_days", span("08:30", "15:00"), {"allowed_days": ["Monday"]}, True),
+        ("allowed_times", {"allowed_days": ["Monday"]}, {"allowed_days": ["Monday"]}, True),
         ("flat_lead", {"preset": "RTH"}, {"preset": "RTH", "flat_lead": "5min"}, True),
         ("flat_lead", {"preset": "RTH"}, {"preset": "RTH", "flat_lead": "0s"}, False),
         ("flat_lead", {"preset": "RTH", "flat_lead": "5min"}, {"preset": "RTH", "flat_lead": "10min"}, True),
@@ -78,3 +79,10 @@ def test_which_hours_are_tighter(field: str, old: dict[str, object], new: dict[s
     was, becomes = dict(SessionHours.model_validate(old)), dict(SessionHours.model_validate(new))
 
     assert tightness_of(SessionHours.model_fields[field]).holds(was[field], becomes[field]) is tighter
+
+
+def test_what_is_no_list_of_ranges_is_never_tighter() -> None:
+    """Values of another kind cannot be compared."""
+    holds = tightness_of(SessionHours.model_fields["allowed_times"]).holds
+
+    assert not holds("08:30-15:00", "09:00-14:00")

@@ -99,3 +99,8 @@ def test_a_stop_that_is_too_far_does_not_protect(price: str | None, covered: boo
     state = view(account(positions=[position("MNQ", 2)], orders=[stop("1", -2, price)]))
 
     assert Protection(STOPS, Decimal(200)).covers(state, MNQ, 2) is covered
+
+
+def test_what_is_not_held_has_no_risk_to_know() -> None:
+    """A position that only the broker reports has no price to reckon from."""
+    assert stop_risk(view(), MNQ, 2, []) is None

@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from riskd.domain.events import QuoteReported
-from riskd.domain.orders import OrderType
+from riskd.domain.orders import OrderStatus, OrderType
 from riskd.rules.symbol_block import SymbolBlockRule
 from tests.support.rule_builders import NOON, account, closed_per_root, contract, ct, fill, order, position, view
 
@@ -66,3 +66,11 @@ def test_what_blocks_nothing_is_refused(symbols: object) -> None:
     """An empty list, a single expiry and a word that is no product."""
     with pytest.raises(ValidationError):
         SymbolBlockRule(params={"blocked_symbols": symbols})
+
+
+def test_an_exit_that_is_left_behind_is_no_breach() -> None:
+    """A suspended child of a bracket can open nothing by itself."""
+    rule = SymbolBlockRule(params={"blocked_symbols": ["CL"]})
+    child = order("C", "CL", 1, status=OrderStatus.SUSPENDED, parent="P")
+
+    assert rule.evaluate(None, view(account(orders=[child]))) is None

@@ -226,3 +226,10 @@ def test_a_longer_window_is_tighter(old: str, new: str, tighter: bool) -> None: 
     before, later = (TradeFrequencyLimitParams.model_validate({"max_trades": 1, "window": w}) for w in (old, new))
 
     assert tightness_of(TradeFrequencyLimitParams.model_fields["window"]).holds(before.window, later.window) is tighter
+
+
+def test_without_an_order_nothing_waits_for_a_place() -> None:
+    """Time frees a place, but nobody wants it."""
+    rule = TradeFrequencyLimitRule(params=THREE_A_MINUTE)
+
+    assert rule.next_deadline(seen(rule, buy(0), buy(10), buy(20), at=after(30))) is None

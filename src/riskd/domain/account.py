@@ -71,8 +71,8 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
 class Reported(msgspec.Struct, frozen=True, omit_defaults=True):
     """The broker's last word on a position, and since when it disagrees with the folded fills.
 
-    Shape: ``drift`` is the quantity that a first snapshot showed against the fills; a second one that agrees is
-    adopted.
+    Shape: ``drift`` is by how much a snapshot showed more than the fills add up to (signed), since ``drift_at``; when
+    a second one shows the same it is adopted.
     """
 
     quantity: int

@@ -4,18 +4,27 @@ Every fill is booked once by its trade id. What a fill realizes is the broker's 
 lots are reckoned beside it, by the configured matching method, so that the two can be held against each other.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final, TypeVar
 
 import msgspec
 
-from riskd.domain.account import AccountState, Execution, Lot, MatchingMethod, Position
+from riskd.domain.account import AccountState, Execution, MatchingMethod, Position
 from riskd.domain.calendar import day_end, trading_day
 from riskd.domain.events import Fill
 from riskd.domain.instruments import Instrument, root_of_contract
-from riskd.domain.orders import Side
+from riskd.domain.lots import Matched, match
+from riskd.domain.refolding import (
+    Place,
+    cost,
+    lot_of,
+    refolded,
+    stand_in_id,
+    stands_for,
+    with_stand_in,
+)
 
 ZERO: Final = Decimal(0)
 KEPT: Final = timedelta(hours=24)
@@ -34,54 +43,6 @@ def with_item(mapping: Mapping[str, _V], key: str, value: _V | None) -> Mapping[
     return copy
 
 
-class Matched(msgspec.Struct, frozen=True):
-    """What one fill did to the lots of a position; ``points`` is the realized price difference x contracts."""
-
-    lots: tuple[Lot, ...]
-    points: Decimal
-    closed: int
-
-
-def match(lots: Sequence[Lot], lot: Lot, method: MatchingMethod) -> Matched:
-    """Match a new lot against the open ones, oldest lot first in and out of this function.
-
-    Shape: what is left of a lot that goes through zero opens the other way.
-    Source: rules.md section 2, the table of matching methods.
-    """
-    if not lots or (lots[0].quantity > 0) == (lot.quantity > 0):
-        return Matched((*lots, lot), ZERO, 0)
-    open_lots = _averaged(lots) if method == "average" else list(lots)
-    remaining, points, closed = lot.quantity, ZERO, 0
-    while remaining and open_lots:
-        index = -1 if method == "lifo" else 0
-        against = open_lots[index]
-        size = min(abs(remaining), abs(against.quantity))
-        sign = 1 if against.quantity > 0 else -1
-        points += (lot.price - against.price) * size * sign
-        closed += size
-        remaining += size * sign
-        left = against.quantity - size * sign
-        if left:
-            open_lots[index] = _replace(against, quantity=left)
-        else:
-            del open_lots[index]
-    if remaining:
-        open_lots.append(_replace(lot, quantity=remaining))
-    return Matched(tuple(open_lots), points, closed)
-
-
-def _averaged(lots: Sequence[Lot]) -> list[Lot]:
-    average = sum((lot.price * lot.quantity for lot in lots), ZERO) / sum(lot.quantity for lot in lots)
-    return [_replace(lot, price=average) for lot in lots]
-
-
-def cost(fill: Fill, rates: Mapping[str, Decimal]) -> Decimal:
-    """Return what a fill cost in fees and commission (USD), from the learned rate where it does not say."""
-    if fill.commission is not None:
-        return fill.fees + fill.commission
-    return fill.fees + rates.get(root_of_contract(fill.contract), ZERO) * fill.quantity
-
-
 def book_fill(
     state: AccountState, fill: Fill, instrument: Instrument, *, seq: int, at: datetime, method: MatchingMethod = "fifo"
 ) -> AccountState:
@@ -89,33 +50,39 @@ def book_fill(
 
     Shape: ``at`` is riskd's time, which bounds the broker's stamp.
     """
+    place = Place(instrument, method, seq)
     known = state.fills.get(fill.trade_id)
     if known is not None:
-        return _void(state, known, instrument, method, seq) if fill.voided else _amend(state, known, fill)
-    if fill.voided or fill.trade_id in state.earlier or fill.quantity <= 0:
+        return _void(state, known, place) if fill.voided else _amend(state, known, fill, place)
+    if fill.trade_id in state.earlier or fill.quantity <= 0:
         return state
-    when = min(fill.at, at)
-    lot = Lot(quantity=fill.signed, price=fill.price, opened_at=when, seq=seq, trade_id=fill.trade_id)
-    lot = _replace(lot, order_id=fill.order_id)
-    old = state.positions.get(fill.contract)
-    matched = match(old.lots if old else (), lot, method)
-    own = matched.points * instrument.point_value
-    pnl = (fill.pnl if fill.pnl is not None else own) if matched.closed or fill.pnl is not None else ZERO
+    if fill.voided:
+        # Taken back before it was ever seen: a late report of it must not be booked.
+        return _replace(state, earlier=state.earlier | {fill.trade_id})
+    fill = _replace(fill, at=min(fill.at, at))
     state = _learn_commission(state, fill)
+    if trading_day(fill.at) < state.trading_day:
+        return _book_late(state, fill, place)
+    stand_in = state.fills.get(stand_in_id(fill.contract))
+    if stand_in is not None and stands_for(stand_in, fill):
+        state = _book_between(state, fill, place)
+        left = stand_in.signed - fill.signed
+        return with_stand_in(state, fill.contract, left, place, price=stand_in.price, at=stand_in.at)
+    return _book_between(state, fill, place) if _comes_late(state, fill) else _book_next(state, fill, place)
+
+
+def _book_next(state: AccountState, fill: Fill, place: Place) -> AccountState:
+    """Book a fill that is newer than all others of its contract."""
+    old = state.positions.get(fill.contract)
+    matched = match(old.lots if old else (), lot_of(fill, seq=place.seq, at=fill.at), place.method)
+    own = matched.points * place.instrument.point_value
+    pnl = own if fill.pnl is None else fill.pnl
     charge = cost(fill, state.commission_rates)
-    execution = _execution(fill, old, matched, seq=seq, at=when, pnl=pnl, charge=charge)
+    execution = _execution(fill, old, matched, seq=place.seq, pnl=pnl, charge=charge)
     position = _position(old, fill.contract, matched, execution, opening_charge=_opening(charge, execution))
-    state = _replace(
-        state,
-        positions=with_item(state.positions, fill.contract, position),
-        executions=(*state.executions, execution),
-        last_fill_seq=seq,
-        last_fill_at=when,
-    )
-    if trading_day(when) < state.trading_day:
-        return _book_late(state, fill)
     return _replace(
-        state,
+        _noted(state, fill, execution),
+        positions=with_item(state.positions, fill.contract, position),
         fills={**state.fills, fill.trade_id: fill},
         realized=state.realized + pnl,
         realized_own=state.realized_own + own,
@@ -124,12 +91,34 @@ def book_fill(
     )
 
 
+def _noted(state: AccountState, fill: Fill, execution: Execution) -> AccountState:
+    latest = fill.at if state.last_fill_at is None else max(state.last_fill_at, fill.at)
+    return _replace(state, executions=(*state.executions, execution), last_fill_seq=execution.seq, last_fill_at=latest)
+
+
+def _comes_late(state: AccountState, fill: Fill) -> bool:
+    """Tell whether a newer fill of the same contract is booked already."""
+    if state.last_fill_at is None or fill.at >= state.last_fill_at:
+        return False
+    return any(f.contract == fill.contract and f.at > fill.at for f in state.fills.values())
+
+
+def _book_between(state: AccountState, fill: Fill, place: Place) -> AccountState:
+    """Book a fill at its place among newer ones."""
+    old = state.positions.get(fill.contract)
+    matched = match(old.lots if old else (), lot_of(fill, seq=place.seq, at=fill.at), place.method)
+    charge = cost(fill, state.commission_rates)
+    execution = _execution(fill, old, matched, seq=place.seq, pnl=fill.pnl or ZERO, charge=charge)
+    fills = {**state.fills, fill.trade_id: fill}
+    return _noted(refolded(state, fill.contract, fills, place), fill, execution)
+
+
 def _flow(flow: Mapping[str, Decimal], contract: str, paid: Decimal) -> Mapping[str, Decimal]:
     return {**flow, contract: flow.get(contract, ZERO) - paid}
 
 
 def _execution(
-    fill: Fill, old: Position | None, matched: Matched, *, seq: int, at: datetime, pnl: Decimal, charge: Decimal
+    fill: Fill, old: Position | None, matched: Matched, *, seq: int, pnl: Decimal, charge: Decimal
 ) -> Execution:
     opened = fill.quantity - matched.closed
     ended = old is not None and (not matched.lots or (matched.closed > 0 and opened > 0))
@@ -140,7 +129,7 @@ def _execution(
         trade_id=fill.trade_id,
         contract=fill.contract,
         side=fill.side,
-        at=at,
+        at=fill.at,
         seq=seq,
         opened=opened,
         closed=matched.closed,
@@ -174,10 +163,28 @@ def _position(
     return _replace(old, quantity=quantity, lots=matched.lots, realized=execution.realized)
 
 
-def _book_late(state: AccountState, fill: Fill) -> AccountState:
+def _book_late(state: AccountState, fill: Fill, place: Place) -> AccountState:
     """Book a fill of the day before: it changes what was carried in, at its 17:00 mark, and no P&L of today."""
+    old, held = state.positions.get(fill.contract), state.carried.get(fill.contract)
+    lot = lot_of(fill, seq=place.seq, at=fill.at)
+    matched = match(held.lots if held else (), lot, place.method)
+    now = match(old.lots if old else (), lot, place.method)
+    execution = _execution(fill, old, now, seq=place.seq, pnl=ZERO, charge=ZERO)
+    carried = Position(
+        contract=fill.contract,
+        quantity=sum(open_lot.quantity for open_lot in matched.lots),
+        lots=matched.lots,
+        opening_seq=held.opening_seq if held else place.seq,
+        opened_at=held.opened_at if held else fill.at,
+    )
+    state = _noted(refolded(state, fill.contract, state.fills, place, carried=carried), fill, execution)
     paid = fill.signed * state.carried_marks.get(fill.contract, fill.price)
-    return _replace(state, earlier=state.earlier | {fill.trade_id}, flow=_flow(state.flow, fill.contract, paid))
+    return _replace(
+        state,
+        earlier=state.earlier | {fill.trade_id},
+        carried=with_item(state.carried, fill.contract, carried if carried.quantity else None),
+        flow=_flow(state.flow, fill.contract, paid),
+    )
 
 
 def _learn_commission(state: AccountState, fill: Fill) -> AccountState:
@@ -192,105 +199,27 @@ def _learn_commission(state: AccountState, fill: Fill) -> AccountState:
     return _replace(state, commission_rates=rates, fees=state.fees + correction)
 
 
-def _amend(state: AccountState, known: Fill, again: Fill) -> AccountState:
+def _amend(state: AccountState, known: Fill, again: Fill, place: Place) -> AccountState:
     """Take over a commission or a P&L figure that the first report of this trade did not carry."""
     amended = known
     if known.commission is None and again.commission is not None:
         state = _learn_commission(state, again)
-        state = _replace(state, fees=state.fees + again.commission + again.fees - cost(known, state.commission_rates))
         amended = _replace(amended, commission=again.commission, fees=again.fees)
     if known.pnl is None and again.pnl is not None:
         amended = _replace(amended, pnl=again.pnl)
-    return state if amended is known else _replace(state, fills={**state.fills, known.trade_id: amended})
+    if amended is known:
+        return state
+    return refolded(state, known.contract, {**state.fills, known.trade_id: amended}, place)
 
 
-def _void(state: AccountState, voided: Fill, instrument: Instrument, method: MatchingMethod, seq: int) -> AccountState:
-    """Take a trade back: fold the contract's other fills of today again, from what was carried in."""
+def _void(state: AccountState, voided: Fill, place: Place) -> AccountState:
+    """Take a trade back."""
     fills = {key: fill for key, fill in state.fills.items() if key != voided.trade_id}
-    before = _refold(state, state.fills.values(), voided.contract, instrument, method)
-    after = _refold(state, fills.values(), voided.contract, instrument, method)
-    gone = voided.pnl if voided.pnl is not None else before.own - after.own
-    net = gone - cost(voided, state.commission_rates)
-    position = _after_void(state, voided, after.lots, net=net, seq=seq)
     return _replace(
-        state,
-        fills=fills,
+        refolded(state, voided.contract, fills, place),
         earlier=state.earlier | {voided.trade_id},
         executions=tuple(e for e in state.executions if e.trade_id != voided.trade_id),
-        positions=with_item(state.positions, voided.contract, position),
-        realized=state.realized - gone,
-        realized_own=state.realized_own - (before.own - after.own),
-        fees=state.fees - cost(voided, state.commission_rates),
-        flow=_flow(state.flow, voided.contract, -voided.signed * voided.price),
-        last_fill_seq=seq,
-    )
-
-
-def _after_void(state: AccountState, voided: Fill, lots: tuple[Lot, ...], *, net: Decimal, seq: int) -> Position | None:
-    quantity = sum(lot.quantity for lot in lots)
-    old = state.positions.get(voided.contract)
-    if quantity == 0:
-        return None
-    if old is None or (old.quantity > 0) != (quantity > 0):
-        return Position(
-            contract=voided.contract, quantity=quantity, lots=lots, opening_seq=seq, opened_at=lots[0].opened_at
-        )
-    return _replace(old, quantity=quantity, lots=lots, realized=old.realized - net)
-
-
-class _Refolded(msgspec.Struct, frozen=True):
-    lots: tuple[Lot, ...]
-    own: Decimal
-
-
-def _refold(
-    state: AccountState, fills: Iterable[Fill], contract: str, instrument: Instrument, method: MatchingMethod
-) -> _Refolded:
-    position = state.positions.get(contract)
-    seqs = {lot.trade_id: lot.seq for lot in position.lots} if position else {}
-    carried = state.carried.get(contract)
-    lots: tuple[Lot, ...] = carried.lots if carried else ()
-    points = ZERO
-    for fill in fills:
-        if fill.contract == contract:
-            seq = seqs.get(fill.trade_id, state.last_fill_seq)
-            lot = Lot(quantity=fill.signed, price=fill.price, opened_at=fill.at, seq=seq, trade_id=fill.trade_id)
-            matched = match(lots, _replace(lot, order_id=fill.order_id), method)
-            lots, points = matched.lots, points + matched.points
-    return _Refolded(lots, points * instrument.point_value)
-
-
-def adopt(
-    state: AccountState, contract: str, quantity: int, price: Decimal, instrument: Instrument, *, seq: int, at: datetime
-) -> AccountState:
-    """Bring a position to what the broker's snapshots show, where no fill explains the difference.
-
-    Shape: booked as one fill of riskd's own making, without cost, at ``price``.
-    """
-    missing = quantity - state.quantity(contract)
-    if missing == 0:
-        return state
-    old = state.positions.get(contract)
-    stand_in = Fill(
-        account=state.account,
-        trade_id=f"adopted-{seq}-{contract}",
-        contract=contract,
-        side=Side.BUY if missing > 0 else Side.SELL,
-        quantity=abs(missing),
-        price=price,
-        at=at,
-    )
-    lot = Lot(quantity=missing, price=price, opened_at=at, seq=seq, trade_id=stand_in.trade_id)
-    matched = match(old.lots if old else (), lot, "fifo")
-    own = matched.points * instrument.point_value
-    execution = _execution(stand_in, old, matched, seq=seq, at=at, pnl=own, charge=ZERO)
-    position = _position(old, contract, matched, execution, opening_charge=ZERO)
-    return _replace(
-        state,
-        positions=with_item(state.positions, contract, position),
-        realized=state.realized + own,
-        realized_own=state.realized_own + own,
-        flow=_flow(state.flow, contract, missing * price),
+        last_fill_seq=place.seq,
     )
 
 

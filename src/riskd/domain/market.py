@@ -122,8 +122,11 @@ def settled(row: Quote, at: datetime) -> Quote:
 
 
 def filled(row: Quote | None, contract: str, price: Decimal, at: datetime) -> Quote | None:
-    """Return the row after a fill, which marks a contract that has no live quote; None where it changes nothing."""
-    if row is not None and row.quoted and not row.silent:
+    """Return the row after a fill, which marks a contract that has no live quote; None where it changes nothing.
+
+    Shape: ``at`` is when it was filled; one that comes late or again does not bring an old price back.
+    """
+    if row is not None and ((row.quoted and not row.silent) or at < row.at):
         return None
     old = row or Quote(contract=contract, at=at)
     return msgspec.structs.replace(old, mark=price, last=price, at=at, doubted=None, doubted_at=None)

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from riskd.domain.account import AccountState, PnlSettings, Reported
-from riskd.domain.booking import adopt, book_fill, with_item
+from riskd.domain.booking import book_fill, with_item
 from riskd.domain.events import (
     AccountReported,
     Fill,
@@ -19,6 +19,7 @@ from riskd.domain.events import (
 from riskd.domain.instruments import Instrument
 from riskd.domain.market import Market
 from riskd.domain.orders import ENDED, WorkingOrder
+from riskd.domain.refolding import Place, adopt
 
 LOOKS_APART: Final = timedelta(milliseconds=500)
 POSITIONS_TRAIL: Final = timedelta(seconds=5)
@@ -109,7 +110,7 @@ def fold_snapshot(state: AccountState, event: SnapshotReported, context: Context
     """Reconcile with the broker's whole view: its fills first, then its orders, then what positions still differ.
 
     Shape: void, but for the fills in it, when a fill was booked since the reading began. A position that the fills do
-    not explain is adopted when two snapshots agree on it, at once while nothing was reconciled yet.
+    not explain is adopted when two snapshots show the same difference, at once while nothing was reconciled yet.
     """
     void = state.last_fill_seq > event.asked_seq
     for fill in sorted(event.fills, key=lambda f: (f.at, f.trade_id)):
@@ -178,28 +179,30 @@ def _positions(
 def _settle(state: AccountState, shown: PositionReported, context: Context) -> tuple[AccountState, bool]:
     old, contract = state.reported.get(shown.contract), shown.contract
     reported = Reported(quantity=shown.quantity, average_price=shown.average_price)
-    if shown.quantity == state.quantity(contract):
-        kept = reported if shown.quantity else None
+    kept = reported if shown.quantity else None
+    drift = shown.quantity - state.quantity(contract)
+    if drift == 0:
         return _replace(state, reported=with_item(state.reported, contract, kept)), False
-    confirmed = old is not None and old.drift == shown.quantity and context.at >= adoptable_at(state, old)
+    confirmed = old is not None and old.drift == drift and context.at >= adoptable_at(state, contract, old)
+    drift_at = (old.drift_at if old is not None and old.drift == drift else None) or context.at
     if confirmed or not state.reconciled:
         price = _adoption_price(state, shown, context)
-        instrument = context.instruments[contract]
-        state = adopt(state, contract, shown.quantity, price, instrument, seq=context.seq, at=context.at)
-        kept = reported if shown.quantity else None
+        place = Place(context.instruments[contract], context.settings.matching, context.seq)
+        state = adopt(state, contract, shown.quantity, price, place, at=drift_at)
         return _replace(state, reported=with_item(state.reported, contract, kept)), True
     since = old.disagrees_since if old and old.disagrees_since else context.at
-    reported = _replace(reported, disagrees_since=since, drift=shown.quantity, drift_at=context.at)
+    reported = _replace(reported, disagrees_since=since, drift=drift, drift_at=drift_at)
     return _replace(state, reported=with_item(state.reported, contract, reported)), False
 
 
-def adoptable_at(state: AccountState, reported: Reported) -> datetime:
+def adoptable_at(state: AccountState, contract: str, reported: Reported) -> datetime:
     """Return from when on a second look at the same disagreement is believed: half a second after the first one.
 
     Shape: not before the broker's positions have had time to catch up with its fills.
     """
     looked = (reported.drift_at or datetime.min.replace(tzinfo=UTC)) + LOOKS_APART
-    return looked if state.last_fill_at is None else max(looked, state.last_fill_at + POSITIONS_TRAIL)
+    latest = next((e.at for e in reversed(state.executions) if e.contract == contract), None)
+    return looked if latest is None else max(looked, latest + POSITIONS_TRAIL)
 
 
 def _adoption_price(state: AccountState, shown: PositionReported, context: Context) -> Decimal:

@@ -555,10 +555,10 @@ def snapshot_due(state: AccountState) -> datetime | None:
         times.append(long_ago)
     if any(retry.needs_snapshot for retry in state.retries.values()):
         times.append(long_ago)
-    for reported in state.reported.values():
+    for contract, reported in state.reported.items():
         if reported.disagrees_since is not None:
             looked = reported.drift is not None
-            times.append(adoptable_at(state, reported) if looked else reported.disagrees_since + DISAGREEMENT)
+            times.append(adoptable_at(state, contract, reported) if looked else reported.disagrees_since + DISAGREEMENT)
     times += [next_look(close) or long_ago for close in state.closes.values() if close.unknown_seq is not None]
     return min(times, default=None)
 

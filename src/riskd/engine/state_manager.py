@@ -170,7 +170,7 @@ class StateManager:
                 self.instruments[contract] = table_instrument(contract) or unknown_instrument(contract)
 
     def _mark_by_fill(self, fill: Fill, at: datetime) -> None:
-        row = filled(self.market.get(fill.contract), fill.contract, fill.price, at)
+        row = filled(self.market.get(fill.contract), fill.contract, fill.price, min(fill.at, at))
         if row is not None and not fill.voided:
             self.market[fill.contract] = row
 

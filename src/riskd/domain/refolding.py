@@ -1,0 +1,172 @@
+"""Folding a contract anew: trades that come late or are taken back, and stand-ins for what nobody reported.
+
+Fills are booked one after the other as they come. Where that was not the broker's order, or where a fill goes away
+again, the day's fills of the contract are folded once more from what was carried in, by the broker's own times, so that
+lots and P&L are those of the trades that count, whatever way they came.
+
+A stand-in takes the place of trades that the broker's position contains and its reports do not. A contract has one at
+most, it is always the whole difference, and it goes as soon as the trades themselves explain the position.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from riskd.domain.account import AccountState, Lot, MatchingMethod, Position
+from riskd.domain.events import Fill
+from riskd.domain.instruments import Instrument, root_of_contract
+from riskd.domain.lots import match
+from riskd.domain.orders import Side
+
+ZERO: Final = Decimal(0)
+_replace: Final = msgspec.structs.replace
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where and how a contract is folded: its instrument, the matching method, and the envelope's seq."""
+
+    instrument: Instrument
+    method: MatchingMethod
+    seq: int
+
+
+class _Folded(msgspec.Struct, frozen=True):
+    """What fills add up to: lots, and in USD what they realized by riskd's lots and by the broker's figures."""
+
+    lots: tuple[Lot, ...]
+    own: Decimal
+    realized: Decimal
+    flow: Decimal
+    fees: Decimal
+
+
+def cost(fill: Fill, rates: Mapping[str, Decimal]) -> Decimal:
+    """Return what a fill cost in fees and commission (USD), from the learned rate where it does not say."""
+    if fill.commission is not None:
+        return fill.fees + fill.commission
+    return fill.fees + rates.get(root_of_contract(fill.contract), ZERO) * fill.quantity
+
+
+def lot_of(fill: Fill, *, seq: int, at: datetime) -> Lot:
+    """Return the lot that a fill opens if nothing is open the other way."""
+    return Lot(
+        quantity=fill.signed, price=fill.price, opened_at=at, seq=seq, trade_id=fill.trade_id, order_id=fill.order_id
+    )
+
+
+def refolded(
+    state: AccountState, contract: str, fills: Mapping[str, Fill], place: Place, *, carried: Position | None = None
+) -> AccountState:
+    """Return the account as if its fills of today had been these, in the order of the broker's times.
+
+    Shape: only fills of ``contract`` may differ from those booked; ``carried`` replaces what was carried in.
+    """
+    before = _folded(state, contract, state.fills.values(), state.carried.get(contract), place)
+    held = carried or state.carried.get(contract)
+    after = _folded(state, contract, fills.values(), held, place)
+    realized = after.realized - before.realized
+    net = realized - (after.fees - before.fees)
+    position = _position(state.positions.get(contract), contract, after.lots, net=net, seq=place.seq)
+    flow = state.flow.get(contract, ZERO) + after.flow - before.flow
+    return _replace(
+        state,
+        fills=dict(fills),
+        positions=_with_position(state.positions, contract, position),
+        realized=state.realized + realized,
+        realized_own=state.realized_own + after.own - before.own,
+        fees=state.fees + after.fees - before.fees,
+        flow={**state.flow, contract: flow},
+    )
+
+
+def _folded(
+    state: AccountState, contract: str, fills: Iterable[Fill], carried: Position | None, place: Place
+) -> _Folded:
+    seqs = _seqs(state.positions.get(contract))
+    lots: tuple[Lot, ...] = carried.lots if carried else ()
+    own = realized = flow = fees = ZERO
+    for fill in sorted((f for f in fills if f.contract == contract), key=_time):
+        lot = lot_of(fill, seq=seqs.get(fill.trade_id, state.last_fill_seq), at=fill.at)
+        matched = match(lots, lot, place.method)
+        lots = matched.lots
+        earned = matched.points * place.instrument.point_value
+        own += earned
+        realized += earned if fill.pnl is None else fill.pnl
+        flow -= fill.signed * fill.price
+        fees += cost(fill, state.commission_rates)
+    return _Folded(lots, own, realized, flow, fees)
+
+
+def _seqs(position: Position | None) -> Mapping[str, int]:
+    return {lot.trade_id: lot.seq for lot in position.lots} if position else {}
+
+
+def _time(fill: Fill) -> datetime:
+    return fill.at
+
+
+def _with_position(
+    positions: Mapping[str, Position], contract: str, position: Position | None
+) -> Mapping[str, Position]:
+    others = {key: other for key, other in positions.items() if key != contract}
+    if position is None:
+        return others
+    return {**positions, contract: position}
+
+
+def _position(old: Position | None, contract: str, lots: tuple[Lot, ...], *, net: Decimal, seq: int) -> Position | None:
+    quantity = sum(lot.quantity for lot in lots)
+    if quantity == 0:
+        return None
+    if old is None or (old.quantity > 0) != (quantity > 0):
+        return Position(contract=contract, quantity=quantity, lots=lots, opening_seq=seq, opened_at=lots[0].opened_at)
+    return _replace(old, quantity=quantity, lots=lots, realized=old.realized + net)
+
+
+# --- stand-ins -------------------------------------------------------------------------------------------------
+
+
+def stand_in_id(contract: str) -> str:
+    """Return the trade id under which a contract's stand-in is booked."""
+    return f"adopted-{contract}"
+
+
+def adopt(
+    state: AccountState, contract: str, quantity: int, price: Decimal, place: Place, *, at: datetime
+) -> AccountState:
+    """Bring a position to what the broker's snapshots show, with a stand-in for what the fills do not explain.
+
+    Shape: free of cost, at ``price``; none where the fills alone explain the position. ``at`` is since when the
+    difference is known.
+    """
+    known = state.fills.get(stand_in_id(contract))
+    explained = state.quantity(contract) - (known.signed if known else 0)
+    return with_stand_in(state, contract, quantity - explained, place, price=price, at=at)
+
+
+def with_stand_in(
+    state: AccountState, contract: str, missing: int, place: Place, *, price: Decimal, at: datetime
+) -> AccountState:
+    """Return the account with a stand-in of so many signed contracts, or none."""
+    name = stand_in_id(contract)
+    fills = {key: fill for key, fill in state.fills.items() if key != name}
+    if missing:
+        fills[name] = Fill(
+            account=state.account,
+            trade_id=name,
+            contract=contract,
+            side=Side.BUY if missing > 0 else Side.SELL,
+            quantity=abs(missing),
+            price=price,
+            at=at,
+            commission=ZERO,
+        )
+    return refolded(state, contract, fills, place)
+
+
+def stands_for(stand_in: Fill, fill: Fill) -> bool:
+    """Tell whether a trade that has come to be known is one of those that a stand-in stands for."""
+    return fill.at <= stand_in.at

@@ -1,0 +1,137 @@
+"""Money and positions when trades come late, twice, out of order, are taken back, or are missing for a while."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import msgspec
+
+from riskd.domain.events import Fill
+from riskd.domain.orders import Side
+from tests.support.desk import Desk, contract
+
+MAX9 = {"MaxContracts": {"max_contracts": 9}}
+
+
+def figures(desk: Desk) -> tuple[Decimal, Decimal, Decimal]:
+    """Return what was realized by the broker and by riskd's lots, and N."""
+    return desk.state.realized, desk.state.realized_own, desk.core.state_manager.view("A1", desk.at).net_pnl
+
+
+def missed(desk: Desk, side: str, quantity: int, price: str, *, name: str = "LOST", pnl: str | None = None) -> Fill:
+    """Return a fill that happens now and whose message is lost."""
+    return Fill(
+        account="A1",
+        trade_id=name,
+        contract=contract("MNQ"),
+        side=Side(side),
+        quantity=quantity,
+        price=Decimal(price),
+        at=desk.at,
+        commission=Decimal(0),
+        pnl=Decimal(pnl) if pnl else None,
+    )
+
+
+def test_a_fill_that_comes_late_is_folded_at_its_place() -> None:
+    """Two buys whose messages change places give the lots, and the profit of the sale, that the broker has."""
+    desk = Desk(MAX9)
+    late = missed(desk, "buy", 1, "18000")
+    desk.wait(timedelta(seconds=1))
+    desk.fill("buy", 1, "MNQ", "18010")
+    desk.fill("sell", 1, "MNQ", "18020")
+    desk.publish(late)
+
+    assert figures(desk) == (40, 40, 60)
+    assert [lot.price for lot in desk.state.positions[contract("MNQ")].lots] == [Decimal(18010)]
+
+
+def test_what_was_taken_over_goes_when_its_trades_are_known() -> None:
+    """A position that snapshots showed before its trades did costs nothing once the trades are there."""
+    desk = Desk(MAX9)
+    desk.fill("buy", 1, "MNQ", "18000")
+    lost = missed(desk, "sell", 1, "18010", pnl="20")
+    desk.quote("MNQ", "17990")
+    for _ in range(2):
+        desk.wait(timedelta(seconds=10))
+        desk.snapshot({})
+    assert desk.holds("MNQ") == 0
+    assert figures(desk)[2] == -20
+
+    desk.publish(lost)
+
+    assert desk.holds("MNQ") == 0
+    assert figures(desk) == (20, 20, 20)
+
+
+def test_a_position_taken_over_in_error_leaves_no_trace() -> None:
+    """The broker's positions were wrong for a while: when they agree with the trades again so do all figures."""
+    desk = Desk(MAX9)
+    desk.fill("buy", 2, "MNQ", "18000")
+    desk.quote("MNQ", "17990")
+    for held in ({}, {}, {"MNQ": 2}, {"MNQ": 2}):
+        desk.wait(timedelta(seconds=10))
+        desk.snapshot(held)
+
+    assert desk.holds("MNQ") == 2
+    assert figures(desk) == (0, 0, -40)
+
+
+def test_a_voided_trade_that_was_never_seen_is_not_booked_later() -> None:
+    """The report that takes a trade back overtakes the trade itself."""
+    desk = Desk(MAX9)
+    trade = missed(desk, "buy", 2, "18000")
+    desk.publish(msgspec.structs.replace(trade, voided=True))
+    desk.publish(trade)
+
+    assert desk.holds("MNQ") == 0
+
+
+def test_voiding_an_entry_keeps_the_brokers_figure_of_the_exit() -> None:
+    """What the broker booked for a sale stands when it busts the purchase; the lots are those of what is left."""
+    desk = Desk(MAX9)
+    bought = missed(desk, "buy", 1, "18000")
+    desk.publish(bought)
+    desk.fill("sell", 1, "MNQ", "18010", pnl="20")
+    desk.publish(msgspec.structs.replace(bought, voided=True))
+
+    assert desk.holds("MNQ") == -1
+    assert desk.state.realized == 20
+
+
+def test_a_profit_that_comes_with_a_second_report_is_taken_over() -> None:
+    """The first report of a sale carried no P&L, the second does."""
+    desk = Desk(MAX9)
+    desk.fill("buy", 1, "MNQ", "18000")
+    desk.fill("sell", 1, "MNQ", "18010", trade_id="T")
+    desk.fill("sell", 1, "MNQ", "18010", trade_id="T", pnl="19.5")
+
+    assert desk.state.realized == Decimal("19.5")
+
+
+def test_yesterdays_fill_that_comes_today_changes_what_was_carried_in() -> None:
+    """A late purchase of yesterday is held today at yesterday's mark, also after a trade of today is taken back."""
+    desk = Desk(MAX9, start="2026-03-10 16:59:58")
+    desk.fill("buy", 1, "MNQ", "18000")
+    desk.quote("MNQ", "18005")
+    late = missed(desk, "buy", 1, "18004")
+    desk.wait("2026-03-10 17:00:01")
+    desk.publish(late)
+    bought = missed(desk, "buy", 1, "18005", name="TODAY")
+    desk.publish(bought)
+    desk.publish(msgspec.structs.replace(bought, voided=True))
+    desk.quote("MNQ", "18006")
+
+    assert desk.holds("MNQ") == 2
+    assert figures(desk) == (0, 0, 4)
+
+
+def test_an_old_trade_reported_again_does_not_bring_its_price_back() -> None:
+    """The broker sends an opening trade once more when it is closed; what is still held keeps its newer price."""
+    desk = Desk(MAX9)
+    bought = missed(desk, "buy", 2, "18000")
+    desk.publish(bought)
+    desk.wait(timedelta(seconds=5))
+    desk.fill("sell", 1, "MNQ", "18010", pnl="20")
+    desk.publish(bought)
+
+    assert figures(desk)[2] == 40

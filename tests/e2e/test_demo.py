@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,6 +166,22 @@ def test_a_signal_at_any_moment_leaves_nothing_behind(folder: Path, moment: str,
 
     assert demo.returncode == 128 + number
     assert errors == f"riskd demo: ended by {number.name}; nothing is left behind\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system has to end the daemon, and this one may not")
+@pytest.mark.slow
+def test_a_demo_that_is_shot_takes_its_daemon_along(folder: Path) -> None:
+    """Even when the demo gets no chance to clean up, no daemon goes on for a broker that is gone."""
+    with _started(folder, "--fast") as demo:
+        assert demo.stdout is not None
+        assert any("begins to fall" in line for line in demo.stdout)
+        daemons = psutil.Process(demo.pid).children()
+        demo.kill()
+        gone, alive = psutil.wait_procs(daemons, timeout=WITHIN_S)
+
+    assert (len(gone), alive) == (1, [])
+    for left in folder.iterdir():
+        shutil.rmtree(left)
 
 
 @POSIX_ONLY

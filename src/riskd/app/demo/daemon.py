@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from riskd.app.demo.daemon_log import AnyLine, understood
-from riskd.app.demo.windows_job import die_with_us, own_group
+from riskd.app.demo.leash import die_with_us, on_a_leash
 
 _LAST_WORDS: Final = 12
 _LONGEST_LINE: Final = 1_000_000
@@ -82,7 +82,7 @@ class Daemon:
             stderr=STDOUT,
             env=self._environment,
             limit=_LONGEST_LINE,
-            **own_group(),
+            **on_a_leash(),
         )
         self._reading = asyncio.create_task(self._read(self._process))
         die_with_us(self._process.pid)

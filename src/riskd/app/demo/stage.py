@@ -20,6 +20,7 @@ from riskd.simulator import SimulatedGateway
 
 _STEP_S: Final = 0.12
 _PATIENCE_S: Final = 30.0
+_PATIENCE_WITH_A_START_S: Final = 60.0
 _NUDGE_AFTER_S: Final = 5.0
 _LOOK_EVERY_S: Final = 0.1
 _STEP: Final = timedelta(seconds=2)
@@ -71,8 +72,17 @@ class Stage:
         self._show_daemon(DaemonState.STARTING)
         await self._the_daemon.start()
         self.scene.pid = self._the_daemon.pid
-        await self.until("arm the account", lambda: self.heard.ready is not None and self._armed(), drawing=True)
+        await self._until_armed()
         self._show_daemon(DaemonState.RUNNING)
+
+    async def _until_armed(self) -> None:
+        """Wait for as long as an ordinary machine may need; the broker's time waits too, however long that is."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _PATIENCE_WITH_A_START_S
+        while not self._armed():
+            self._assert_patient("arm the account", deadline)
+            await self._look(self._armed)
+            self._show.draw(self.scene)
 
     async def kill_daemon(self) -> None:
         """End the daemon without a warning."""
@@ -86,8 +96,9 @@ class Stage:
         return in_order
 
     def _armed(self) -> bool:
-        status = self.heard.status
-        return self.heard.armed is not None and status is not None and status.state in {"armed", "locked"}
+        heard, status = self.heard, self.heard.status
+        said = heard.ready is not None and heard.armed is not None
+        return said and status is not None and status.state in {"armed", "locked"}
 
     @property
     def _the_daemon(self) -> Daemon:
@@ -142,26 +153,31 @@ class Stage:
             await self._pause(_STEP_S)
         return False
 
-    async def until(self, what: str, condition: Callable[[], bool], *, drawing: bool = False) -> None:
+    async def until(self, what: str, condition: Callable[[], bool]) -> None:
         """Return once a condition holds; it is looked at whenever broker or daemon did something.
 
+        Shape: where it takes very long, the broker's time goes on a little, for whatever waits for time.
         Errors: DemoFailed when the daemon has ended, or patience has.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
         while not condition():
-            if self._gone():
-                raise DemoFailed(f"riskd ended while it was to {what}{self._exit_text()}", self._the_daemon.last_words)
-            waited = loop.time() - began
-            if waited > _PATIENCE_S:
-                raise DemoFailed(f"riskd did not {what} within {_PATIENCE_S:.0f} s", self._the_daemon.last_words)
-            if waited > _NUDGE_AFTER_S:
+            self._assert_patient(what, began + _PATIENCE_S)
+            if loop.time() > began + _NUDGE_AFTER_S:
                 self.desk.advance(_NUDGE)
-            with suppress(TimeoutError):
-                await self._gateway.control.wait_until(lambda: condition() or self._gone(), within=_LOOK_EVERY_S)
-            if drawing:
-                self._show.draw(self.scene)
+            await self._look(condition)
         self._show.draw(self.scene)
+
+    async def _look(self, condition: Callable[[], bool]) -> None:
+        with suppress(TimeoutError):
+            await self._gateway.control.wait_until(lambda: condition() or self._gone(), within=_LOOK_EVERY_S)
+
+    def _assert_patient(self, what: str, deadline: float) -> None:
+        words = self._the_daemon.last_words
+        if self._gone():
+            raise DemoFailed(f"riskd ended while it was to {what}{self._exit_text()}", words)
+        if asyncio.get_running_loop().time() > deadline:
+            raise DemoFailed(f"riskd did not {what} in time", words)
 
     def _gone(self) -> bool:
         return not self._the_daemon.running

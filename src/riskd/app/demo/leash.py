@@ -1,28 +1,26 @@
-"""What Windows needs so that a child does not outlive us, and does not hear our Ctrl+C; elsewhere nearly nothing.
+"""What keeps a child from outliving us even if we are ended without a chance to clean up, where a system can do that.
 
-A job object that is closed ends every process in it, and the system closes it when we are gone, however we went.
+Windows: a job object, which the system closes when we are gone, and with it every process in it. Linux: a signal that
+the child asked to get when its parent ends. The ordinary clean-up relies on neither. A child is also put where Ctrl+C
+on the terminal does not reach it: who is told to stop is the demo.
 """
 
-import subprocess
 import sys
+from collections.abc import Callable
 from typing import TypedDict
 
 
-class _Group(TypedDict, total=False):
+class OnALeash(TypedDict, total=False):
+    """How to start a child, in the words of ``subprocess.Popen``."""
+
     start_new_session: bool
     creationflags: int
-
-
-def own_group() -> _Group:
-    """Return how to start a child that Ctrl+C on the terminal does not reach: who is told to stop is the demo."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    else:  # noqa: RET505 - the type checker looks at either branch on its own system only
-        return {"start_new_session": True}
+    preexec_fn: Callable[[], object]
 
 
 if sys.platform == "win32":
     import ctypes
+    import subprocess
     from ctypes import wintypes
     from typing import Final
 
@@ -83,7 +81,34 @@ if sys.platform == "win32":
                 _kernel32.AssignProcessToJobObject(_JOB, process)
             _kernel32.CloseHandle(process)
 
+    def on_a_leash() -> OnALeash:
+        """Return how to start a child."""
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+
+elif sys.platform == "linux":
+    import ctypes
+    import signal
+    from typing import Final
+
+    _SET_DEATH_SIGNAL: Final = 1
+    _libc = ctypes.CDLL(None)
+
+    def _die_with_parent() -> None:
+        """Ask, in the child, to be killed when the parent ends; one call into the kernel, safe after a fork."""
+        _libc.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+
+    def die_with_us(pid: int) -> None:
+        """Do nothing: the child has asked for it itself."""
+
+    def on_a_leash() -> OnALeash:
+        """Return how to start a child."""
+        return {"start_new_session": True, "preexec_fn": _die_with_parent}
+
 else:
 
     def die_with_us(pid: int) -> None:
-        """Do nothing: signals are handled, and the clean-up ends the child."""
+        """Do nothing: this system has no such thing."""
+
+    def on_a_leash() -> OnALeash:
+        """Return how to start a child."""
+        return {"start_new_session": True}

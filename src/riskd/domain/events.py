@@ -166,7 +166,17 @@ class CommandEnded(Event, frozen=True, tag="outcome"):
 
 
 class RulesApplied(Event, frozen=True, tag="rules"):
-    """The rules of an account were set or changed; ``spec`` is their canonical JSON text."""
+    """The rules of an account were set, as they are and at once; ``spec`` is their canonical JSON text."""
+
+    account: str
+    spec: str
+
+
+class RulesProposed(Event, frozen=True, tag="rules_proposed"):
+    """The configuration wants these rules for an account; what of them applies at once is for the core to say.
+
+    Shape: ``spec`` is their canonical JSON text, "" where the configuration no longer names the account.
+    """
 
     account: str
     spec: str
@@ -217,6 +227,7 @@ AccountEvent = (
     | SnapshotReported
     | CommandEnded
     | RulesApplied
+    | RulesProposed
     | AccountArmed
     | CloseRequested
     | LockoutReleased

@@ -30,12 +30,13 @@ from riskd.domain.events import (
     LockoutReleased,
     QuoteReported,
     RulesApplied,
+    RulesProposed,
     SnapshotReported,
 )
 from riskd.domain.market import Quote
 from riskd.domain.money import show
 from riskd.domain.violations import RuleViolation
-from riskd.engine import risk_engine
+from riskd.engine import risk_engine, rule_changes
 from riskd.engine.closes import progressed
 from riskd.engine.deadlines import next_deadline
 from riskd.engine.enforcement_engine import AccountPass, EnforcementEngine
@@ -187,7 +188,7 @@ class Core:
         manager.settle_doubts(envelope.at)
         for account in sorted(manager.accounts):
             before = manager.accounts[account]
-            manager.advance(account, envelope.at)
+            self._bring_forward(account, envelope, work)
             self._look(account, before, envelope, work)
 
     def _quote(self, event: QuoteReported, envelope: Envelope, work: _Work) -> None:
@@ -197,7 +198,7 @@ class Core:
             manager.market[event.contract] = row
             for account in holders:
                 before = manager.accounts[account]
-                manager.advance(account, envelope.at)
+                self._bring_forward(account, envelope, work)
                 self._look(account, before, envelope, work)
         if not work.evaluated and event.contract in manager.market:
             self._unwritten[event.contract] = manager.market[event.contract]
@@ -205,8 +206,12 @@ class Core:
     def _account_event(self, account: str, envelope: Envelope, work: _Work) -> None:
         manager = self.state_manager
         before = manager.ensure(account, envelope.at)
+        self._bring_forward(account, envelope, work)
         booked = manager.book_account_event(account, envelope)
         manager.accounts[account] = self._admin(manager.accounts[account], envelope)
+        if isinstance(envelope.event, RulesProposed):
+            state, spec = manager.accounts[account], envelope.event.spec
+            self._turn(rule_changes.proposed(state, spec, self._compile, envelope.at), envelope, work)
         self._report_booking(account, booked, before, envelope, work)
         if booked.void:
             state = manager.accounts[account]
@@ -218,7 +223,7 @@ class Core:
             case AccountArmed(shadow=shadow):
                 return _replace(state, armed=True, shadow=shadow)
             case RulesApplied(spec=spec):
-                return _replace(state, rules=spec)
+                return _replace(state, rules=spec, pending=None)
             case CloseRequested(contract=contract):
                 position = state.positions.get(contract)
                 if position is None:
@@ -230,10 +235,30 @@ class Core:
             case _:
                 return state
 
-    def _use_rules(self, account: str, spec: str) -> None:
+    def _use_rules(self, account: str, spec: str) -> Rulebook:
         rulebook = self._compile(account, spec)
         self.risk_engine.use(rulebook)
         self.state_manager.settings[account] = rulebook.settings
+        return rulebook
+
+    def _bring_forward(self, account: str, envelope: Envelope, work: _Work) -> None:
+        """Begin the new TradingDay if its time has come, and with it the rules that were to apply from then on."""
+        manager = self.state_manager
+        manager.advance(account, envelope.at)
+        turn = rule_changes.due(manager.accounts[account], envelope.at)
+        if turn is not None:
+            self._turn(turn, envelope, work)
+
+    def _turn(self, turn: rule_changes.Turn, envelope: Envelope, work: _Work) -> None:
+        """Put an account under other rules, and tell."""
+        manager, state = self.state_manager, turn.state
+        account = state.account
+        if not state.rules:
+            self.risk_engine.forget(account)
+        elif state.rules != manager.accounts[account].rules:
+            state = rule_changes.settled_in(state, self._use_rules(account, state.rules))
+        manager.accounts[account] = state
+        work.commands.extend(_alert(account, envelope, "rules", news.severity, news.text) for news in turn.news)
 
     # --- judging -----------------------------------------------------------------------------------------------
 
@@ -248,6 +273,7 @@ class Core:
         self._quarantine(account, before, envelope)
         self._judge(account, rulebook, envelope, work)
         self._assert_invariants(account, before, envelope, work)
+        manager.accounts[account] = rule_changes.with_lockout_noted(manager.accounts[account])
 
     def _quarantine(self, account: str, before: AccountState, envelope: Envelope) -> None:
         """Take no new risk in contracts whose record contradicts the table; the rest of the account goes on."""
@@ -289,6 +315,8 @@ class Core:
             for f in verdict.findings
             if risk_engine.acting(state, rulebook, f) and not risk_engine.waits(state, f, envelope.at)
         ]
+        if isinstance(event, RulesApplied | RulesProposed):
+            state = rule_changes.without_old_faults(state, (*verdict.faults, *rulebook.faults))
         view = view.of(state)
         if state.shadow:
             manager.accounts[account] = state
@@ -302,7 +330,7 @@ class Core:
             engine=self.enforcement_engine,
         )
         for fault in (*verdict.faults, *rulebook.faults):
-            one_pass.fail_closed(f"fault {fault.split(':', 1)[0]}", f"rule {fault}")
+            one_pass.fail_closed(f"{rule_changes.FAULT}{fault.split(':', 1)[0]}", f"rule {fault}")
         if isinstance(event, SnapshotReported):
             one_pass.confirm_flat(event.asked_seq)
         one_pass.run()

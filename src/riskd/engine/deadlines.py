@@ -24,6 +24,8 @@ def next_deadline(view: AccountView, rulebook: Rulebook | None) -> datetime | No
 
 def _of_account(state: AccountState) -> Iterable[datetime]:
     yield state.day_ends_at
+    if state.pending is not None:
+        yield state.pending.effective_at
     yield from (lockout.until for lockout in state.lockouts if lockout.until is not None)
     yield from (cause.until for cause in state.no_new_risk if cause.until is not None)
     yield from (retry.not_before for retry in state.retries.values())

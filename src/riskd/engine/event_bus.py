@@ -26,6 +26,7 @@ from riskd.domain.events import (
     LockoutReleased,
     QuoteReported,
     RulesApplied,
+    RulesProposed,
 )
 
 CAPACITY: Final = 10_000
@@ -48,12 +49,21 @@ _PRIORITIES: Final[dict[type, Priority]] = {
     DaemonStarted: Priority.CONNECTION,
     InstrumentReported: Priority.CONNECTION,
     RulesApplied: Priority.CONTROL,
+    RulesProposed: Priority.CONTROL,
     LockoutReleased: Priority.CONTROL,
     ClockTicked: Priority.TIMER,
     FeedSilent: Priority.TIMER,
     QuoteReported: Priority.QUOTE,
 }
-_UNREFUSABLE: Final = (CommandEnded, ClockTicked, RulesApplied, LockoutReleased, ConnectionChanged, DaemonStarted)
+_UNREFUSABLE: Final = (
+    CommandEnded,
+    ClockTicked,
+    RulesApplied,
+    RulesProposed,
+    LockoutReleased,
+    ConnectionChanged,
+    DaemonStarted,
+)
 
 
 class _Waiting(msgspec.Struct):

@@ -89,6 +89,11 @@ class RiskEngine:
         self.rulebooks[rulebook.account] = rulebook
         self._prepared[rulebook.account] = _prepared(rulebook)
 
+    def forget(self, account: str) -> None:
+        """Hear nothing for this account any more."""
+        self.rulebooks.pop(account, None)
+        self._prepared.pop(account, None)
+
     def hear(self, view: AccountView, event: AnyEvent, seq: int) -> Hearing:
         """Bring what rules remember up to date, hear them all, and keep the episodes.
 

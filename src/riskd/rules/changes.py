@@ -9,6 +9,7 @@ Rules are matched by id. A rule that is added, or goes from shadow to enforce, i
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from typing import Final
 
@@ -17,14 +18,24 @@ from pydantic import ValidationError
 
 from riskd.rules.contract import Mode, RulesChange
 from riskd.rules.durations import show_duration
-from riskd.rules.params import ConfiguredRule, RuleParams, tightness_of
+from riskd.rules.params import RuleParams, tightness_of
 from riskd.rules.pnl_settings import PnlParams
 from riskd.rules.spec import RulebookSpec, RuleSpec, canonical
 
-RuleClass = Callable[[str], type[ConfiguredRule]]
-"""Return an installed rule by name; raises where there is none that can be loaded."""
-
 Raw = Mapping[str, object]
+
+
+class Installed(msgspec.Struct, frozen=True):
+    """What must be asked of the rules that are installed; whatever they raise is contained there.
+
+    Shape: ``read`` returns the parameters of a rule by name, None where rule or parameters cannot be used; ``proves``
+    tells whether parameters are provably as strict as others of their kind.
+    """
+
+    read: Callable[[str, Raw], RuleParams | None]
+    proves: Callable[[RuleParams, RuleParams], bool]
+
+
 COMING: Final = " (coming)"
 """What the id of a new rule ends with while it applies beside the one that it will replace."""
 MOST_COMING: Final = 8
@@ -33,7 +44,7 @@ _LONGEST: Final = 80
 _replace: Final = msgspec.structs.replace
 
 
-def changed(old: str, new: str, *, rule_class: RuleClass) -> RulesChange:
+def changed(old: str, new: str, installed: Installed) -> RulesChange:
     """Compare the canonical text of the rules in force with that of others.
 
     Shape: never raises. Where the old text cannot be read nothing can be compared with it, and the new one applies;
@@ -45,10 +56,11 @@ def changed(old: str, new: str, *, rule_class: RuleClass) -> RulesChange:
     before = _read(old)
     if before is None:
         return RulesChange(new, at_once=("rules that could not be read are replaced",))
-    mixed = wanted if _nothing_to_lose(before) else _tightened(before, wanted, rule_class)
-    at_once, later = _told(before, mixed, rule_class), _told(mixed, wanted, rule_class)
+    mixed = wanted if _nothing_to_lose(before) else _tightened(before, wanted, installed)
+    at_once, later = _told(before, mixed, installed), _told(mixed, wanted, installed)
+    until_then = _written(mixed) if at_once else old
     return RulesChange(
-        spec=_written(mixed) if later else new,
+        spec=until_then if later else new,
         at_once=tuple(sentence for _, sentence in at_once),
         later=tuple(sentence for _, sentence in later),
         waiting=tuple(dict.fromkeys(subject for subject, _ in later)),
@@ -84,22 +96,30 @@ def tighter_or_equal(old: RuleParams, new: RuleParams) -> bool:
 # --- what holds until the change is complete -----------------------------------------------------------------------
 
 
-def _tightened(old: RulebookSpec, new: RulebookSpec, rule_class: RuleClass) -> RulebookSpec:
+def _tightened(old: RulebookSpec, new: RulebookSpec, installed: Installed) -> RulebookSpec:
     before = {rule.rule_id: rule for rule in old.rules}
     found: list[RuleSpec] = []
     for rule in new.rules:
         was = before.pop(rule.rule_id, None)
         coming = [other for rule_id, other in before.items() if _replaces(rule_id) == rule.rule_id]
-        found += _until_complete(was, rule, coming, rule_class)
+        found += _until_complete(was, rule, coming, installed)
     in_force = {rule.rule_id: rule for rule in found}
     enforced = [rule for rule in before.values() if rule.mode is Mode.ENFORCE]
-    found += [r for r in enforced if not _as_strict(in_force.get(_replaces(r.rule_id)), r, rule_class)]
+    found += [r for r in enforced if not _as_strict(in_force.get(_replaces(r.rule_id)), r, installed)]
     return RulebookSpec(
         rules=found,
         pnl=_tighter_settings(old.pnl, new.pnl),
         mode=old.mode,
         loosening="next_day" if "next_day" in (old.loosening, new.loosening) else "immediate",
     )
+
+
+def _protects_nobody(old: RuleSpec, new: RuleSpec, installed: Installed) -> bool:
+    """Tell whether a rule only watched, or has parameters that the rule as it is installed now cannot read any more."""
+    if old.mode is Mode.SHADOW:
+        return True
+    readable = [installed.read(new.rule, rule.params) is not None for rule in (old, new)]
+    return old.rule == new.rule and readable == [False, True]
 
 
 def _replaces(rule_id: str) -> str:
@@ -109,12 +129,12 @@ def _replaces(rule_id: str) -> str:
 
 
 def _until_complete(
-    old: RuleSpec | None, new: RuleSpec, coming: Sequence[RuleSpec], rule_class: RuleClass
+    old: RuleSpec | None, new: RuleSpec, coming: Sequence[RuleSpec], installed: Installed
 ) -> list[RuleSpec]:
     """Return the new rule where it is as strict, the old one where that is, and both where neither is proven."""
-    if old is None or old.mode is Mode.SHADOW or _as_strict(new, old, rule_class):
+    if old is None or _protects_nobody(old, new, installed) or _as_strict(new, old, installed):
         return [new]
-    covered = any(_as_strict(rule, new, rule_class) for rule in (old, *coming))
+    covered = any(_as_strict(rule, new, installed) for rule in (old, *coming))
     if new.mode is Mode.SHADOW or covered or len(coming) >= MOST_COMING:
         return [old]
     return [old, _replace(new, id=_free_id(new.rule_id, {rule.rule_id for rule in coming}))]
@@ -125,22 +145,19 @@ def _free_id(rule_id: str, taken: set[str]) -> str:
     return next(name for name in names if name not in taken)
 
 
-def _as_strict(rule: RuleSpec | None, other: RuleSpec, rule_class: RuleClass) -> bool:
+def _as_strict(rule: RuleSpec | None, other: RuleSpec, installed: Installed) -> bool:
     """Tell whether it is proven that a rule, enforced, stops whatever another one stops."""
     if rule is None or rule.mode is Mode.SHADOW or rule.rule != other.rule:
         return False
     if rule.params == other.params:
         return True
-    try:
-        model = rule_class(rule.rule).Params
-        return tighter_or_equal(model.model_validate(other.params), model.model_validate(rule.params))
-    except Exception:  # noqa: BLE001 - a third party's rule may raise anything: then nothing is proven
-        return False
+    these, those = installed.read(rule.rule, rule.params), installed.read(rule.rule, other.params)
+    return these is not None and those is not None and installed.proves(these, those)
 
 
 def _tighter_settings(old: Raw, new: Raw) -> dict[str, object]:
     """Return how P&L is reckoned, each setting by itself."""
-    before, after = _validated(PnlParams, old), _validated(PnlParams, new)
+    before, after = _settings(old), _settings(new)
     if before is None or after is None:
         return dict(new if before is None else old)
     chosen: dict[str, object] = {}
@@ -152,9 +169,9 @@ def _tighter_settings(old: Raw, new: Raw) -> dict[str, object]:
     return chosen
 
 
-def _validated(model: type[RuleParams], params: Raw) -> RuleParams | None:
+def _settings(params: Raw) -> RuleParams | None:
     try:
-        return model.model_validate(params)
+        return PnlParams.model_validate(params)
     except ValidationError:
         return None
 
@@ -165,7 +182,7 @@ Said = tuple[str, str]
 """What a change is about, a rule's id or the name of a setting, and the change in words."""
 
 
-def _told(old: RulebookSpec, new: RulebookSpec, rule_class: RuleClass) -> list[Said]:
+def _told(old: RulebookSpec, new: RulebookSpec, installed: Installed) -> list[Said]:
     before = {rule.rule_id: rule for rule in old.rules}
     after = {rule.rule_id: rule for rule in new.rules}
     found: list[Said] = []
@@ -173,9 +190,9 @@ def _told(old: RulebookSpec, new: RulebookSpec, rule_class: RuleClass) -> list[S
         if base := _replaces(rule_id):
             told = _told_of_coming(before.get(rule_id), after.get(rule_id), after.get(base))
         else:
-            base, told = rule_id, _told_of_rule(before.get(rule_id), after.get(rule_id), rule_class)
+            base, told = rule_id, _told_of_rule(before.get(rule_id), after.get(rule_id), installed)
         found.extend((base, f"{base} {sentence}") for sentence in told)
-    found.extend((f"pnl.{key}", f"pnl.{said}") for key, said in _differences(PnlParams, old.pnl, new.pnl))
+    found.extend((f"pnl.{key}", f"pnl.{said}") for key, said in _differences(_settings, old.pnl, new.pnl))
     if old.mode is not new.mode:
         found.append(("mode", f"mode {old.mode} → {new.mode}"))
     if old.loosening != new.loosening:
@@ -183,7 +200,7 @@ def _told(old: RulebookSpec, new: RulebookSpec, rule_class: RuleClass) -> list[S
     return found
 
 
-def _told_of_rule(old: RuleSpec | None, new: RuleSpec | None, rule_class: RuleClass) -> Iterable[str]:
+def _told_of_rule(old: RuleSpec | None, new: RuleSpec | None, installed: Installed) -> Iterable[str]:
     if new is None:
         yield "removed"
     elif old is None:
@@ -192,7 +209,7 @@ def _told_of_rule(old: RuleSpec | None, new: RuleSpec | None, rule_class: RuleCl
     elif old.rule != new.rule:
         yield f"is {new.rule} instead of {old.rule}: {_short(new.params)}"
     else:
-        yield from (said for _, said in _differences(_model(new.rule, rule_class), old.params, new.params))
+        yield from (said for _, said in _differences(partial(installed.read, new.rule), old.params, new.params))
         if old.mode is not new.mode:
             yield f"mode {old.mode} → {new.mode}"
 
@@ -204,23 +221,15 @@ def _told_of_coming(old: RuleSpec | None, new: RuleSpec | None, becomes: RuleSpe
         yield f"no longer beside it: {_short(old.params)}"
 
 
-def _model(rule: str, rule_class: RuleClass) -> type[RuleParams] | None:
-    try:
-        return rule_class(rule).Params
-    except Exception:  # noqa: BLE001 - only the words are at stake, the parameters can be shown as they are written
-        return None
-
-
-def _differences(model: type[RuleParams] | None, old: Raw, new: Raw) -> list[Said]:
+def _differences(read: Callable[[Raw], RuleParams | None], old: Raw, new: Raw) -> list[Said]:
     """Return each parameter that means something else, as ``limit -500.00 → -400.00``."""
-    before, after = _values(model, old), _values(model, new)
+    checked = read(old), read(new)
+    # What cannot be read is shown as it is written.
+    before, after = (
+        dict(params) if params is not None else raw for params, raw in zip(checked, (old, new), strict=True)
+    )
     keys = [key for key in dict.fromkeys((*before, *after)) if before.get(key) != after.get(key)]
     return [(key, f"{key} {_shown(before.get(key))} → {_shown(after.get(key))}") for key in keys]
-
-
-def _values(model: type[RuleParams] | None, raw: Raw) -> Raw:
-    checked = _validated(model, raw) if model is not None else None
-    return raw if checked is None else dict(checked)
 
 
 def _shown(value: object) -> str:  # noqa: PLR0911 - one line for each kind of value

@@ -14,9 +14,9 @@ import msgspec
 from pydantic import ValidationError
 
 from riskd.domain.account import PnlSettings
-from riskd.rules.changes import changed
+from riskd.rules.changes import Installed, changed, tighter_or_equal
 from riskd.rules.contract import Rulebook, RuleEntry
-from riskd.rules.params import ConfiguredRule
+from riskd.rules.params import ConfiguredRule, RuleParams
 from riskd.rules.pnl_settings import PnlParams
 from riskd.rules.spec import RulebookSpec, canonical
 
@@ -93,7 +93,7 @@ def compile_rulebook(account: str, spec: str) -> Rulebook:
     Shape: ``{"rules": [{"rule", "id"?, "mode"?, "params"}], "pnl": {...}, "mode": "enforce"}``. Never raises: what
     cannot be loaded is in ``faults``.
     """
-    compare = partial(changed, spec, rule_class=rule_class)
+    compare = partial(changed, spec, installed=_INSTALLED)
     try:
         wanted = msgspec.json.decode(spec, type=RulebookSpec)
     except msgspec.DecodeError as error:
@@ -130,6 +130,25 @@ def _contained(name: str, make: Callable[[], _T]) -> _T:
         raise RuleNotLoaded("; ".join(_said(error))) from error
     except Exception as error:
         raise RuleNotLoaded(f'the rule "{name}" cannot be loaded: {type(error).__name__}: {error}') from error
+
+
+def _read(name: str, params: Mapping[str, object]) -> RuleParams | None:
+    try:
+        model = rule_class(name).Params
+        return _contained(name, lambda: model.model_validate(params))
+    except RuleNotLoaded:
+        return None
+
+
+def _proves(new: RuleParams, old: RuleParams) -> bool:
+    """Ask a rule whether parameters are as strict as others; where its answer fails nothing is proven."""
+    try:
+        return _contained(type(new).__name__, lambda: tighter_or_equal(old, new))
+    except RuleNotLoaded:
+        return False
+
+
+_INSTALLED: Final = Installed(read=_read, proves=_proves)
 
 
 def _said(error: ValidationError) -> list[str]:

@@ -47,4 +47,6 @@ def _urgent(before: AccountState, after: AccountState) -> bool:
         or after.trading_day != before.trading_day
         or after.last_fill_seq != before.last_fill_seq
         or after.no_new_risk != before.no_new_risk
+        or after.rules != before.rules
+        or after.pending != before.pending
     )

@@ -5,9 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from riskd.domain.account_view import AccountView
-from riskd.rules.changes import changed
 from riskd.rules.contract import RulesChange
-from riskd.rules.registry import canonical, compile_rulebook, rule_class
+from riskd.rules.registry import canonical, compile_rulebook
 from tests.support.rule_builders import account, position, view
 
 Rule = dict[str, object]
@@ -15,7 +14,9 @@ Rule = dict[str, object]
 
 def change_of(old: str, new: str) -> RulesChange:
     """Compare two texts with the rules that are installed."""
-    return changed(old, new, rule_class=rule_class)
+    compare = compile_rulebook("A1", old).compare
+    assert compare is not None
+    return compare(new)
 
 
 def spec(*rules: Rule, mode: str = "enforce", pnl: dict[str, object] | None = None) -> str:

@@ -64,6 +64,7 @@ class DaySums:
     costs: Decimal = ZERO
     reported: Decimal = ZERO
     moved: dict[str, int] = field(default_factory=dict)
+    voided: bool = False
 
     def add(self, deal: Deal, times: int) -> None:
         """Count a half-turn, or with -1 take it back."""
@@ -108,6 +109,7 @@ class AccountTruth:
             deal = self.deals[trade.id]
             deal.voided = True
             self.day(deal.day).add(deal, -1)
+            self.day(deal.day).voided = True
             after = before - deal.signed
         else:
             deal = _deal(trade)

@@ -255,9 +255,9 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     Shape: ``fills`` holds today's by trade id, ``earlier`` the ids of the TradingDay before, ``carried`` the positions
     held at 17:00 and ``carried_marks`` what they were valued at. ``armed`` accounts are judged, in ``shadow``
     only told about; ``rules`` is the canonical text in force, ``pending`` what is to replace it; ``locked_day`` is the
-    last TradingDay on which a lockout stood. ``reconciled`` is False until a snapshot has been
-    booked since the start. A snapshot begun after ``recheck_seq`` is wanted while that is not zero. ``reentries``
-    counts how often something appeared under the lockout.
+    last TradingDay on which a lockout stood. ``reconciled`` is False until a snapshot has been booked since the start;
+    ``voided_at`` is when a trade was last taken back. A snapshot begun after ``recheck_seq`` is wanted while that is
+    not zero. ``reentries`` counts how often something appeared under the lockout.
     ``realized_gap`` is by how much the broker's realized P&L was better than riskd's own at the last flat snapshot, and
     ``realized_doubt`` the same once a second one has shown it. ``ended`` maps the orders that ended lately to the seq
     at which they did, so that a snapshot read before it does not bring them back. ``base`` is the balance without
@@ -285,6 +285,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     seq: int = 0
     last_fill_seq: int = 0
     last_fill_at: datetime | None = None
+    voided_at: datetime | None = None
     base: Decimal | None = None
     base_drift: Decimal | None = None
     highest_close: Decimal | None = None

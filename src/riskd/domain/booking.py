@@ -53,7 +53,7 @@ def book_fill(
     place = Place(instrument, method, seq)
     known = state.fills.get(fill.trade_id)
     if known is not None:
-        return _void(state, known, place) if fill.voided else _amend(state, known, fill, place)
+        return _void(state, known, place, at) if fill.voided else _amend(state, known, fill, place)
     if fill.trade_id in state.earlier or fill.quantity <= 0:
         return state
     if fill.voided:
@@ -212,7 +212,7 @@ def _amend(state: AccountState, known: Fill, again: Fill, place: Place) -> Accou
     return refolded(state, known.contract, {**state.fills, known.trade_id: amended}, place)
 
 
-def _void(state: AccountState, voided: Fill, place: Place) -> AccountState:
+def _void(state: AccountState, voided: Fill, place: Place, at: datetime) -> AccountState:
     """Take a trade back."""
     fills = {key: fill for key, fill in state.fills.items() if key != voided.trade_id}
     return _replace(
@@ -220,6 +220,7 @@ def _void(state: AccountState, voided: Fill, place: Place) -> AccountState:
         earlier=state.earlier | {voided.trade_id},
         executions=tuple(e for e in state.executions if e.trade_id != voided.trade_id),
         last_fill_seq=place.seq,
+        voided_at=at,
     )
 
 

@@ -201,8 +201,9 @@ def adoptable_at(state: AccountState, contract: str, reported: Reported) -> date
     Shape: not before the broker's positions have had time to catch up with its fills.
     """
     looked = (reported.drift_at or datetime.min.replace(tzinfo=UTC)) + LOOKS_APART
-    latest = next((e.at for e in reversed(state.executions) if e.contract == contract), None)
-    return looked if latest is None else max(looked, latest + POSITIONS_TRAIL)
+    filled_at = next((e.at for e in reversed(state.executions) if e.contract == contract), None)
+    moves = [at + POSITIONS_TRAIL for at in (filled_at, state.voided_at) if at is not None]
+    return max([looked, *moves])
 
 
 def _adoption_price(state: AccountState, shown: PositionReported, context: Context) -> Decimal:

@@ -12,7 +12,7 @@ from tests.support.desk import Desk, contract
 MAX9 = {"MaxContracts": {"max_contracts": 9}}
 
 
-def figures(desk: Desk) -> tuple[Decimal, Decimal, Decimal]:
+def figures(desk: Desk) -> tuple[object, object, object]:
     """Return what was realized by the broker and by riskd's lots, and N."""
     return desk.state.realized, desk.state.realized_own, desk.core.state_manager.view("A1", desk.at).net_pnl
 
@@ -135,3 +135,17 @@ def test_an_old_trade_reported_again_does_not_bring_its_price_back() -> None:
     desk.publish(bought)
 
     assert figures(desk)[2] == 40
+
+
+def test_positions_may_trail_a_voided_trade() -> None:
+    """Right after a trade was taken back the broker's positions still contain it: nothing is taken over yet."""
+    desk = Desk(MAX9)
+    bought = missed(desk, "buy", 1, "18000")
+    desk.publish(bought)
+    desk.wait(timedelta(minutes=5))
+    desk.publish(msgspec.structs.replace(bought, voided=True))
+    for _ in range(3):
+        desk.snapshot({"MNQ": 1})
+        desk.wait(timedelta(seconds=1))
+
+    assert desk.holds("MNQ") == 0

@@ -46,10 +46,19 @@ REFUSALS: Final = {
 }
 """The broker's numbers for the words that a scenario uses."""
 
-NOT_YET: Final = (ConfigChanges, WhatIf, PriceGoesSilent)
+NOT_YET: Final = (WhatIf, PriceGoesSilent)
 """Facts for which the running daemon has no way yet."""
 
-Need = Literal["crash", "links down", "links up", "release", "watching", "nothing"]
+Need = Literal["crash", "links down", "links up", "release", "config", "watching", "nothing"]
+
+NEEDS: Final[Mapping[type, Need]] = {
+    Crash: "crash",
+    Disconnect: "links down",
+    Reconnect: "links up",
+    AdminReleases: "release",
+    ConfigChanges: "config",
+    PriceMoves: "watching",
+}
 
 
 class GatewayFacts:
@@ -69,19 +78,7 @@ class GatewayFacts:
     @staticmethod
     def needs(fact: Fact) -> Need:
         """Return what a fact needs of the world around it."""
-        match fact:
-            case Crash():
-                return "crash"
-            case Disconnect():
-                return "links down"
-            case Reconnect():
-                return "links up"
-            case AdminReleases():
-                return "release"
-            case PriceMoves():
-                return "watching"
-            case _:
-                return "nothing"
+        return NEEDS.get(type(fact), "nothing")
 
     def order_name(self, order_id: str) -> str:
         """Return the scenario's name of an order."""

@@ -16,15 +16,24 @@ from pathlib import Path
 
 import msgspec
 
-from riskd.app.scenario.language import CarriedIn, Fact
+from riskd.app.scenario.language import CarriedIn, ConfigChanges, Fact
 from riskd.app.scenario.noticed import Noticed
+from riskd.app.scenario.rule_changes import edited
 from riskd.app.scenario.symbols import Symbols
 from riskd.app.scenario.world import Seen, Setup, Standing
 from riskd.daemon.logs import start_logs
 from riskd.daemon.runtime import Runtime, RuntimeSettings
 from riskd.domain.calendar import day_start, trading_day
 from riskd.domain.commands import AnyCommand, CancelOrder, ClosePosition, ResizeOrder
-from riskd.domain.events import AccountReported, CommandEnded, ConnectionChanged, Envelope, Link, QuoteReported
+from riskd.domain.events import (
+    AccountReported,
+    CommandEnded,
+    ConnectionChanged,
+    Envelope,
+    Link,
+    QuoteReported,
+    RulesProposed,
+)
 from riskd.engine.core import Step
 from riskd.rules.registry import canonical
 from riskd.simulator import GatewaySettings, SimulatedGateway, account
@@ -49,6 +58,7 @@ class GatewayWorld:
         self._setup = setup
         self._symbols = symbols
         self._state_dir = state_dir
+        self._configured = dict(setup.rules)
         self._ids = {name: FIRST_ACCOUNT + n for n, name in enumerate(setup.rules)}
         self._names = {str(number): name for name, number in self._ids.items()}
         self._noticed = Noticed()
@@ -115,12 +125,19 @@ class GatewayWorld:
                 await self._until(lambda: all(self._links.values()))
             case "release":
                 self.runtime.release(self.facts.released(fact), by="admin")
+            case "config":
+                self._change_rules(fact)
             case "watching":
                 await self._watching()
                 self.facts.happen(fact)
             case _:
                 self.facts.happen(fact)
         await self._settle()
+
+    def _change_rules(self, fact: Fact) -> None:
+        assert isinstance(fact, ConfigChanges)
+        spec = self._configured[fact.account] = edited(self._configured[fact.account], fact.change)
+        self.runtime.publish(RulesProposed(account=str(self._ids[fact.account]), spec=spec))
 
     async def seen(self) -> Seen:
         """Return what riskd did since this was last asked."""
@@ -136,7 +153,7 @@ class GatewayWorld:
             positions={contract: position.quantity for contract, position in view.account.positions.items()},
             locked=view.account.locked,
             money=money if headroom is None else {**money, "headroom": headroom},
-            pending=(),
+            pending=view.account.pending.rules if view.account.pending is not None else (),
         )
 
     async def close(self) -> None:
@@ -161,7 +178,7 @@ class GatewayWorld:
 
     def _settings(self) -> RuntimeSettings:
         settings = settings_for(self.gateway, self._state_dir, {}, accounts=(*self._names, MARKER))
-        rules = {str(self._ids[name]): spec for name, spec in self._setup.rules.items()}
+        rules = {str(self._ids[name]): spec for name, spec in self._configured.items()}
         # The clock on the wall goes on while the scenario's stands still: nothing of real time may matter.
         broker = replace(settings.broker, command_timeout_s=NEVER_S, safety_poll_s=NEVER_S, stale_after_s=NEVER_S)
         return replace(settings, rules={**rules, MARKER: NO_RULES}, broker=broker)

@@ -1,24 +1,21 @@
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from riskd.app.scenario.language import RuleLine
 from riskd.app.scenario.parser import UnreadableScenario, parse
-from riskd.app.scenario.rule_changes import RunningRules, changed, loosening_applies_at
+from riskd.app.scenario.rule_changes import edited
 from riskd.app.scenario.rules import rules_of
 from riskd.rules.registry import canonical
 
 HEAD = 'scenario "s"\n  date 2026-03-10\n'
-NIGHT = datetime(2026, 3, 11, 0, 0, tzinfo=UTC)  # 19:00 on Tuesday in Chicago, TradingDay Wednesday
-MORNING = datetime(2026, 3, 10, 15, 0, tzinfo=UTC)
 
 
 def specs(head: str, file: str = "day.scenario", default: Path | None = None) -> dict[str, object]:
     """Return the canonical rules of every account, decoded."""
     (scenario,) = parse(file, HEAD + head + "\n09:31\n", default_rules=default is not None)
-    return {account: json.loads(rules.spec) for account, rules in rules_of(scenario, default).items()}
+    return {account: json.loads(spec) for account, spec in rules_of(scenario, default).items()}
 
 
 def test_settings_get_the_type_that_the_rule_wants() -> None:
@@ -81,41 +78,20 @@ def test_rules_that_cannot_be_used_are_refused_with_their_line(head: str, said: 
 SPEC = canonical({"rules": [{"rule": "DailyRealizedLoss", "params": {"limit": "-500.00"}}]})
 
 
-@pytest.mark.parametrize(
-    ("line", "tighter"),
-    [
-        (RuleLine("DailyRealizedLoss", {"limit": "-400.00"}), True),
-        (RuleLine("DailyRealizedLoss", {"limit": "-600.00"}), False),
-        (RuleLine("DailyRealizedLoss", {"basis": "realized"}), False),
-        (RuleLine("DailyRealizedLoss", {"enabled": "false"}), False),
-        (RuleLine("DailyRealizedLoss", {"mode": "shadow"}), False),
-        (RuleLine("MaxContracts", {"max_contracts": "1"}), True),
-    ],
-)
-def test_only_what_is_provably_tighter_counts_as_tighter(line: RuleLine, *, tighter: bool) -> None:
-    """A lower limit and a new rule are tighter; whatever loosens, switches off or only watches is not."""
-    assert changed(SPEC, line).tighter is tighter
+def rules_after(line: RuleLine) -> list[object]:
+    """Return the rules as they are written after an edit."""
+    found: list[object] = json.loads(edited(SPEC, line))["rules"]
+    return found
 
 
-def test_a_loosening_waits_for_a_reset_twelve_hours_away() -> None:
-    """The next 17:00 counts when it is at least twelve hours off, else the one after it."""
-    assert loosening_applies_at(MORNING) == datetime(2026, 3, 11, 22, 0, tzinfo=UTC)
-    assert loosening_applies_at(NIGHT) == datetime(2026, 3, 11, 22, 0, tzinfo=UTC)
+def test_an_edit_changes_one_rule() -> None:
+    """A config line changes the settings it names, and leaves the others of the rule as they are."""
+    assert rules_after(RuleLine("DailyRealizedLoss", {"basis": "worst"})) == [
+        {"rule": "DailyRealizedLoss", "params": {"limit": "-500.00", "basis": "worst"}}
+    ]
 
 
-def test_a_day_with_a_lockout_puts_a_loosening_off() -> None:
-    """What was to apply at the end of a day with a lockout waits for the next one."""
-    rules = RunningRules({"A1": SPEC}, frozenset())
-    assert not rules.change("A1", RuleLine("DailyRealizedLoss", {"limit": "-900.00"}), NIGHT)
-    rules.note_locked("A1", NIGHT)
-    first, second = datetime(2026, 3, 11, 22, 0, tzinfo=UTC), datetime(2026, 3, 12, 22, 0, tzinfo=UTC)
-    assert (rules.apply_due(first), rules.pending("A1")) == ([], ("DailyRealizedLoss",))
-    assert rules.next_due() == second
-    assert (rules.apply_due(second), rules.pending("A1")) == (["A1"], ())
-
-
-def test_a_configuration_may_let_changes_apply_at_once() -> None:
-    """Those who set `loosening` to immediate wait for nothing."""
-    rules = RunningRules({"A1": SPEC}, frozenset({"A1"}))
-    assert rules.change("A1", RuleLine("DailyRealizedLoss", {"limit": "-900.00"}), NIGHT)
-    assert "-900.00" in rules.specs["A1"]
+def test_an_edit_may_add_a_rule_or_switch_one_off() -> None:
+    """A rule that was not there is added; one that is not enabled is gone."""
+    assert len(rules_after(RuleLine("MaxContracts", {"max_contracts": "1"}))) == 2
+    assert rules_after(RuleLine("DailyRealizedLoss", {"enabled": "false"})) == []

@@ -8,12 +8,11 @@ from riskd.app.scenario.broker_desk import BrokerDesk
 from riskd.app.scenario.ledger import ledgers
 from riskd.app.scenario.noticed import Noticed
 from riskd.app.scenario.process import Process
-from riskd.app.scenario.rule_changes import RunningRules
 from riskd.app.scenario.symbols import Symbols
 from riskd.app.scenario.world import CannotHappen, Setup
 from riskd.domain.account_view import AccountView
 from riskd.domain.calendar import day_start, trading_day
-from riskd.domain.events import AnyEvent, ClockTicked, Fill, RulesApplied
+from riskd.domain.events import AnyEvent, ClockTicked, Fill, RulesApplied, RulesProposed
 from riskd.engine.core import Core, Step
 from riskd.rules.contract import Compile
 
@@ -27,7 +26,7 @@ class Bench:
         """Wire them up; nothing has been published yet."""
         self.now = now
         self.symbols = symbols
-        self.rules = RunningRules(dict(setup.rules), setup.loosens_at_once)
+        self.configured: dict[str, str] = dict(setup.rules)
         self.noticed = Noticed()
         self.process = Process(compile_rules, self._stepped)
         self.desk = BrokerDesk(
@@ -70,35 +69,33 @@ class Bench:
             deadline = self.core.next_deadline()
             if deadline is not None and deadline <= due:
                 self.publish(ClockTicked())
-            for account in self.rules.apply_due(self.now):
-                self.apply_rules(account)
             self.desk.answer()
         self._go_to(to)
 
     def begin_process(self) -> None:
-        """Give riskd what it is given at every start: its rules, the broker's view, and the prices of now."""
-        for account, spec in self.rules.specs.items():
+        """Give riskd what it is given at every start: its configuration, the broker's view, and the prices of now."""
+        for account, spec in self.configured.items():
             state = self.core.state_manager.accounts.get(account)
-            if state is None or state.rules != spec:
-                self.apply_rules(account)
+            if state is None:
+                self.publish(RulesApplied(account=account, spec=spec))
+            elif spec != (state.pending.spec if state.pending is not None else state.rules):
+                self.propose(account, spec)
         self.report_everything()
 
-    def apply_rules(self, account: str) -> None:
-        """Let riskd take over an account's rules as they are now."""
-        self.publish(RulesApplied(account=account, spec=self.rules.specs[account]))
+    def propose(self, account: str, spec: str) -> None:
+        """Change an account's rules in the configuration; riskd decides what of it applies when."""
+        self.configured[account] = spec
+        self.publish(RulesProposed(account=account, spec=spec))
 
     def report_everything(self) -> None:
         """Let the broker tell everything, as after every new connection."""
         since = day_start(trading_day(self.now))
-        for account in self.rules.specs:
+        for account in self.configured:
             self.desk.report_account(account, since=since)
         for quote in tuple(self.desk.quotes.values()):
             self.publish(quote)
 
     def _stepped(self, seq: int, step: Step) -> None:
-        for account in step.changed:
-            if self.core.state_manager.is_locked_out(account):
-                self.rules.note_locked(account, self.now)
         for violation in step.violations:
             self.noticed.violation(violation)
         if step.commands:
@@ -112,7 +109,7 @@ class Bench:
         return {name: {c: p.quantity for c, p in state.positions.items()} for name, state in accounts.items()}
 
     def _next_due(self) -> datetime | None:
-        times = (self.core.next_deadline(), self.desk.next_request_at(), self.rules.next_due())
+        times = (self.core.next_deadline(), self.desk.next_request_at())
         return min((at for at in times if at is not None), default=None)
 
     def _go_to(self, at: datetime) -> None:

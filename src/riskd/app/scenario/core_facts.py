@@ -27,6 +27,7 @@ from riskd.app.scenario.language import (
     TradeVoided,
     WhatIf,
 )
+from riskd.app.scenario.rule_changes import edited
 from riskd.app.scenario.words import Unreadable
 from riskd.app.scenario.world import CannotHappen
 from riskd.domain.events import (
@@ -159,11 +160,10 @@ def _person(bench: Bench, fact: PersonFact) -> None:
 
 def _change_rules(bench: Bench, fact: ConfigChanges) -> None:
     try:
-        at_once = bench.rules.change(fact.account, fact.change, bench.now)
+        spec = edited(bench.configured[fact.account], fact.change)
     except Unreadable as why:
         raise CannotHappen(expected="a change that can be used", actual=str(why)) from None
-    if at_once:
-        bench.apply_rules(fact.account)
+    bench.propose(fact.account, spec)
 
 
 def _what_if(bench: Bench, fact: WhatIf) -> None:

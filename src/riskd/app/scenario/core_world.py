@@ -33,7 +33,7 @@ class CoreWorld:
         for carried in self._setup.carried:
             _carry_in(bench, carried)
         bench.advance(self._setup.begins_at)
-        for account in bench.rules.specs:
+        for account in bench.configured:
             bench.publish(AccountArmed(account=account))
         bench.desk.answer()
 
@@ -59,7 +59,7 @@ class CoreWorld:
             positions={contract: position.quantity for contract, position in view.account.positions.items()},
             locked=view.account.locked,
             money=money if headroom is None else {**money, "headroom": headroom},
-            pending=self._bench.rules.pending(account),
+            pending=view.account.pending.rules if view.account.pending is not None else (),
         )
 
     async def close(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from riskd.app.scenario.core_world import CoreWorld
 from riskd.app.scenario.language import BalanceIs, CarriedIn, Fact, FillHappens, Happening, OrderAppears, Scenario
 from riskd.app.scenario.parser import BadLine, UnreadableScenario, parse
-from riskd.app.scenario.rules import AccountRules, rules_of
+from riskd.app.scenario.rules import rules_of
 from riskd.app.scenario.runner import Result, run
 from riskd.app.scenario.symbols import Symbols
 from riskd.app.scenario.world import Setup
@@ -35,14 +35,13 @@ def read_scenarios(paths: Sequence[Path], *, default_rules: bool = False) -> lis
     return found
 
 
-def setup_of(scenario: Scenario, rules: Mapping[str, AccountRules]) -> Setup:
+def setup_of(scenario: Scenario, rules: Mapping[str, str]) -> Setup:
     """Return what stands before the first line of a scenario."""
     facts = [step.fact for step in scenario.steps if isinstance(step, Happening) and step.fact is not None]
     return Setup(
         begins_at=scenario.begins_at,
         manual=scenario.manual,
-        rules={account: r.spec for account, r in rules.items()},
-        loosens_at_once=frozenset(account for account, r in rules.items() if r.loosening == "immediate"),
+        rules=rules,
         fees=scenario.fees,
         balances=_opening_balances(facts),
         carried=tuple(fact for fact in facts if isinstance(fact, CarriedIn)),

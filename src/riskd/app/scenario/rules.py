@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -21,43 +21,35 @@ SHIPPED: Final = "default.json"
 """The rules file that riskd brings along; one of this name beside the scenario is used instead."""
 
 Document = dict[str, object]
-Loosening = Literal["next_day", "immediate"]
 
 
-class AccountRules:
-    """What one account of a scenario is configured with.
+def _spec(account: str, document: Document) -> str:
+    """Check a whole document as a configuration, and return an account's canonical rules.
 
-    Shape: ``spec`` is canonical text; ``loosening`` says when a change that is not tighter applies.
+    Errors: Unreadable with everything that is wrong with it.
     """
-
-    def __init__(self, account: str, document: Document) -> None:
-        """Check the whole document as a configuration.
-
-        Errors: Unreadable with everything that is wrong with it.
-        """
-        try:
-            config = Config.model_validate(document)
-        except ValidationError as error:
-            found = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
-            raise Unreadable(f"expected settings that a configuration can have: {found}") from None
-        own = next((a for a in config.accounts if account in (a.id, a.name)), None)
-        self.loosening: Loosening = config.loosening
-        self.spec = spec_for(config, own.profile, own.overrides, own.mode) if own else spec_for(config)
+    try:
+        config = Config.model_validate(document)
+    except ValidationError as error:
+        found = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False))
+        raise Unreadable(f"expected settings that a configuration can have: {found}") from None
+    own = next((a for a in config.accounts if account in (a.id, a.name)), None)
+    return spec_for(config, own.profile, own.overrides, own.mode) if own else spec_for(config)
 
 
-def rules_of(scenario: Scenario, default: Path | None) -> Mapping[str, AccountRules]:
-    """Return the rules of every account; ``default`` is for those without a rules line.
+def rules_of(scenario: Scenario, default: Path | None) -> Mapping[str, str]:
+    """Return the canonical rules of every account; ``default`` is for those without a rules line.
 
     Errors: UnreadableScenario with every rule that cannot be used.
     """
     bad: list[BadLine] = []
-    found: dict[str, AccountRules] = {}
+    found: dict[str, str] = {}
     for account, written in scenario.rules.items():
         try:
             document = _document(scenario, written, default)
             for key, text in scenario.settings.items():
                 _set(document, key.split("."), value_of(text))
-            found[account] = AccountRules(account, document)
+            found[account] = _spec(account, document)
         except Unreadable as why:
             line = written[0].line if written and not isinstance(written, str) else scenario.line
             bad.append(BadLine(scenario.file, line, f"{account}: {why}"))

@@ -29,15 +29,13 @@ class CannotHappen(Exception):
 class Setup:
     """What stands before the first line.
 
-    Shape: ``rules`` maps each account to the canonical text of its rules; ``loosens_at_once`` are the accounts whose
-    configuration lets every change apply immediately; ``fees`` USD per contract and side by root; ``balances`` in USD
-    are those that accounts begin with, where the scenario says it.
+    Shape: ``rules`` maps each account to the canonical text of its rules; ``fees`` USD per contract and side by root;
+    ``balances`` in USD are those that accounts begin with, where the scenario says it.
     """
 
     begins_at: datetime
     manual: bool
     rules: Mapping[str, str]
-    loosens_at_once: frozenset[str]
     fees: Mapping[str, Decimal]
     balances: Mapping[str, Decimal]
     carried: tuple[CarriedIn, ...]

@@ -189,25 +189,28 @@ class Requests:
             pause = ms(self._weather.draw(Fault.REST_DOWN).uniform(250, 4000))
             self._schedule.after(pause, lambda: self._begin(account))
             return
-        request_id, since, done = self._reading[account][0]
-        if since is None:
-            read_until = self._read_until.get(account)
-            since = day_start(trading_day(self._schedule.now)) if read_until is None else read_until - OVERLAP
+        _, since, _ = self._reading[account][0]
+        unread_since = self._unread_since(account)
         Reading(self._world, account, self._process.bus.last_seq).run(
-            self._fates.way, since, lambda began, snapshot: self._finish(began, snapshot, request_id, done)
+            self._fates.way, since or unread_since, self._finish
         )
 
-    def _finish(
-        self, began_at: datetime, snapshot: SnapshotReported, request_id: str, done: Callable[[], None]
-    ) -> None:
+    def _unread_since(self, account: str) -> datetime:
+        """Return from when the adapter has not read trades by itself, by the broker's stamps as it does."""
+        until = self._read_until.get(account)
+        return day_start(trading_day(self._schedule.now)) if until is None else until - OVERLAP
+
+    def _finish(self, began_at: datetime, snapshot: SnapshotReported) -> None:
         if not self._process.alive:
             return
         account = snapshot.account
-        self._read_until[account] = began_at
+        request_id, since, done = self._reading[account][0]
+        if snapshot.fills and (since is None or since <= self._unread_since(account)):
+            self._read_until[account] = snapshot.fills[-1].at
         self._judge.read(int(account), began_at)
         self._calm.snapshot(int(account), began_at, self._schedule.now, timedelta(seconds=2))
         self._process.receive(msgspec.structs.replace(snapshot, request_id=request_id))
-        self._reading[account].pop(0)
+        del self._reading[account][0]
         done()
         self._begin(account)
 

@@ -204,9 +204,11 @@ class Desk:
             else {c: p.quantity for c, p in (state.positions.items() if state else ())}
         )
         working = tuple(orders) if orders is not None else tuple(state.orders.values() if state else ())
+        asked = state.asked if state else None
         self.publish(
             SnapshotReported(
                 account="A1",
+                request_id=asked.request_id if asked and asked_seq is None else "",
                 asked_seq=self.event_bus.last_seq if asked_seq is None else asked_seq,
                 positions=tuple(
                     PositionReported(account="A1", contract=c, quantity=q, average_price=Decimal(0))
@@ -263,6 +265,11 @@ class Desk:
     def snapshots_asked(self) -> int:
         """Return how many snapshots were asked for."""
         return sum(isinstance(c, RequestSnapshot) for c in self.commands)
+
+    @property
+    def requests(self) -> list[RequestSnapshot]:
+        """Return the snapshots that were asked for."""
+        return [c for c in self.commands if isinstance(c, RequestSnapshot)]
 
     @property
     def alerts(self) -> list[Alert]:

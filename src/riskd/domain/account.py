@@ -257,7 +257,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     only told about; ``rules`` is the canonical text in force, ``pending`` what is to replace it; ``locked_day`` is the
     last TradingDay on which a lockout stood. ``reconciled`` is False until a snapshot has been booked since the start;
     ``voided_at`` is when a trade was last taken back. A snapshot begun after ``recheck_seq`` is wanted while that is
-    not zero. ``reentries`` counts how often something appeared under the lockout.
+    not zero. ``fills_until`` is how far the broker's own list of trades has been read without a gap. ``reentries``
+    counts how often something appeared under the lockout.
     ``realized_gap`` is by how much the broker's realized P&L was better than riskd's own at the last flat snapshot, and
     ``realized_doubt`` the same once a second one has shown it. ``ended`` maps the orders that ended lately to the seq
     at which they did, so that a snapshot read before it does not bring them back. ``base`` is the balance without
@@ -320,6 +321,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     trims: Mapping[str, Trim] = {}
     enforcements: tuple[Enforcement, ...] = ()
     asked: Asked | None = None
+    fills_until: datetime | None = None
     recheck_seq: int = 0
     snapshot_seq: int = 0
     carried: Mapping[str, Position] = {}

@@ -113,10 +113,11 @@ def fold_snapshot(state: AccountState, event: SnapshotReported, context: Context
     not explain is adopted when two snapshots show the same difference, at once while nothing was reconciled yet.
     """
     void = state.last_fill_seq > event.asked_seq
+    state = _answered(state, event)
     for fill in sorted(event.fills, key=lambda f: (f.at, f.trade_id)):
         state = fold_fill(state, fill, context)
     if void:
-        return Snapshot(_replace(state, asked=None), void=True)
+        return Snapshot(state, void=True)
     state = _replace(
         state,
         orders=_working(state, event, context.seq),
@@ -124,13 +125,22 @@ def fold_snapshot(state: AccountState, event: SnapshotReported, context: Context
         balance=event.balance if event.balance is not None else state.balance,
         can_trade=event.can_trade if event.can_trade is not None else state.can_trade,
         name=event.name or state.name,
-        asked=None,
     )
     state, adopted = _positions(state, event.positions, context)
     recheck = 0 if event.asked_seq >= state.recheck_seq else state.recheck_seq
     state = _cross_checked(_with_base(state, event.balance))
     state = _replace(state, reconciled=True, recheck_seq=recheck, snapshot_seq=event.asked_seq)
     return Snapshot(state, void=False, adopted=adopted)
+
+
+def _answered(state: AccountState, event: SnapshotReported) -> AccountState:
+    """Take note of a snapshot that was asked for; one of which the reading began later will do as well."""
+    asked = state.asked
+    if asked is None:
+        return state
+    if event.request_id == asked.request_id:
+        return _replace(state, asked=None, fills_until=asked.at)
+    return _replace(state, asked=None) if event.asked_seq >= asked.seq else state
 
 
 def _cross_checked(state: AccountState) -> AccountState:

@@ -59,7 +59,7 @@ from riskd.engine.wants import (
 
 SNAPSHOT_WITHIN: Final = timedelta(seconds=10)
 OVERLAP: Final = timedelta(minutes=1)
-"""How far before the last known fill a snapshot reads, so that one booked late by the broker is not missed."""
+"""How far a snapshot reads back over the one before, so that a fill booked late by the broker is not missed."""
 FAILURES_TO_ERROR: Final = 3
 REENTRIES_TO_TELL: Final = 3
 _replace: Final = msgspec.structs.replace
@@ -540,9 +540,11 @@ def _still_open(state: AccountState, wanted: Mapping[str, int]) -> Mapping[str, 
 
 
 def read_since(state: AccountState) -> datetime:
-    """Return from when on a snapshot must read fills: the day's start, or a little before the last one known."""
-    start = day_start(state.trading_day)
-    return start if state.last_fill_at is None else max(start, state.last_fill_at - OVERLAP)
+    """Return from when on a snapshot must read fills: a little before the last such reading began, or the day's start.
+
+    Shape: never from the last fill known: an older one may have been lost on the way.
+    """
+    return day_start(state.trading_day) if state.fills_until is None else state.fills_until - OVERLAP
 
 
 def snapshot_due(state: AccountState) -> datetime | None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
+from riskd.domain.calendar import day_start, trading_day
 from riskd.domain.events import Fill
 from riskd.domain.orders import Side
 from tests.support.desk import Desk, contract
@@ -149,3 +150,19 @@ def test_positions_may_trail_a_voided_trade() -> None:
         desk.wait(timedelta(seconds=1))
 
     assert desk.holds("MNQ") == 0
+
+
+def test_a_snapshot_reads_trades_from_where_the_last_one_had_got_to() -> None:
+    """A trade was lost and later ones came: what is read next goes back to the last reading, not to the last trade."""
+    desk = Desk(MAX9)
+    desk.position("MNQ", 1)
+    desk.wait(timedelta(seconds=1))
+    first_read_at = desk.at
+    desk.snapshot({"MNQ": 0})
+    desk.wait(timedelta(minutes=30))
+    desk.fill("buy", 1, "MNQ", "18000")
+    desk.position("MNQ", 5)
+    desk.wait(timedelta(seconds=1))
+
+    assert desk.requests[0].since == day_start(trading_day(first_read_at))
+    assert first_read_at - timedelta(minutes=2) < desk.requests[-1].since < first_read_at

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import partial
 
 from riskd.domain.account import AccountState, CloseStatus
 from riskd.domain.account_view import DISAGREEMENT, AccountView
 from riskd.domain.market import CONFIRM_AFTER, Market
 from riskd.engine.closes import ANSWER_WITHIN, FILL_WITHIN, overdue_at
-from riskd.engine.containment import contained
+from riskd.engine.containment import answers
 from riskd.engine.enforcement_engine import SNAPSHOT_WITHIN, snapshot_due
 from riskd.rules.contract import Rulebook
 
@@ -17,7 +16,7 @@ def next_deadline(view: AccountView, rulebook: Rulebook | None) -> datetime | No
     """Return the next time at which this account must be looked at again, None when time alone changes nothing."""
     candidates = [*_of_account(view.account), *_of_market(view.account, view.market)]
     if rulebook is not None:
-        asked = (contained(e.rule_id, partial(e.rule.next_deadline, view), None, []) for e in rulebook.entries)
+        asked = answers(rulebook.entries, lambda entry: [entry.rule.next_deadline(view)], [])
         candidates += [due for due in asked if due is not None]
     return min((due for due in candidates if due > view.at), default=None)
 

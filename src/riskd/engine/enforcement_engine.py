@@ -7,7 +7,6 @@ for again, because what it was for is still wanted.
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 
 import msgspec
@@ -42,7 +41,7 @@ from riskd.domain.events import CloseRequested
 from riskd.domain.violations import ActionType, EnforcementAction
 from riskd.engine.account_fold import adoptable_at
 from riskd.engine.closes import next_look
-from riskd.engine.containment import contained
+from riskd.engine.containment import answers
 from riskd.engine.exposure import smaller
 from riskd.engine.reports import enforcement_ended
 from riskd.engine.risk_engine import Finding
@@ -449,8 +448,8 @@ class AccountPass:
         self.state = _replace(self.state, enforcements=tuple(e for e in self.state.enforcements if e.rule != rule))
         view = self.view.of(self.state)
         entry = next((f.entry for f in self._findings if f.entry.rule_id == rule), None)
-        room = None if entry is None else contained(rule, partial(entry.rule.headroom, view), None, [])
-        self._told.extend(enforcement_ended(e, view, room) for e in ended)
+        rooms = [] if entry is None else answers([entry], lambda it: [it.rule.headroom(view)], [])
+        self._told.extend(enforcement_ended(e, view, rooms[0] if rooms else None) for e in ended)
 
     def _forget_settled(self) -> None:
         state = self.state

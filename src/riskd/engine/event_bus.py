@@ -101,7 +101,16 @@ class EventBus:
 
     def publish(self, event: AnyEvent, *, broker_at: datetime | None = None) -> None:
         """Queue an event and, unless one is being handled already, handle all that wait."""
-        self.enqueue(event, broker_at=broker_at)
+        if self._size or self._draining:
+            self.enqueue(event, broker_at=broker_at)
+            self.drain()
+            return
+        # Nothing waits and nothing is being handled, as nearly always: it would leave the queue as it came.
+        self._draining = True
+        try:
+            self._handle(self._enveloped(event, broker_at))
+        finally:
+            self._draining = False
         self.drain()
 
     def enqueue(self, event: AnyEvent, *, broker_at: datetime | None = None) -> None:
@@ -150,12 +159,14 @@ class EventBus:
         event = waiting.event
         if isinstance(event, QuoteReported) and self._quotes.get(event.contract) is waiting:
             del self._quotes[event.contract]
+        return self._enveloped(event, waiting.broker_at)
+
+    def _enveloped(self, event: AnyEvent, broker_at: datetime | None) -> Envelope:
         at = self._now()
         if self._last_at is not None and at < self._last_at:
             at = self._last_at
         self._last_at = at
         self.last_seq += 1
-        broker_at = waiting.broker_at
         if broker_at is not None and broker_at > at:
             broker_at = at
         return Envelope(seq=self.last_seq, at=at, event=event, broker_at=broker_at)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from typing import Final
 
 import msgspec
@@ -12,7 +11,7 @@ from riskd.domain.account import AccountState, Episode
 from riskd.domain.account_view import AccountView
 from riskd.domain.events import AnyEvent, QuoteReported
 from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarning
-from riskd.engine.containment import contained
+from riskd.engine.containment import answers
 from riskd.rules.contract import Mode, RiskRule, RiskRulePlugin, Rulebook, RuleEntry
 
 ORDERS_WITHIN: Final = timedelta(seconds=1)
@@ -134,16 +133,12 @@ def judge(view: AccountView, entries: Iterable[RuleEntry], event: AnyEvent | Non
     Shape: in the order given, which is their rank, so that the first finding is the strongest. A rule that raises is
     named in ``faults`` and silences no other.
     """
-    findings: list[Finding] = []
+
+    def found(entry: RuleEntry) -> list[Finding]:
+        return [_finding(entry, violation, view) for violation in entry.rule.violations(event, view)]
+
     faults: list[str] = []
-    for entry in entries:
-        nothing: tuple[Finding, ...] = ()
-        findings.extend(contained(entry.rule_id, partial(_found, entry, event, view), nothing, faults))
-    return Verdict(tuple(findings), tuple(faults))
-
-
-def _found(entry: RuleEntry, event: AnyEvent | None, view: AccountView) -> tuple[Finding, ...]:
-    return tuple(_finding(entry, violation, view) for violation in entry.rule.violations(event, view))
+    return Verdict(tuple(answers(entries, found, faults)), tuple(faults))
 
 
 def _finding(entry: RuleEntry, violation: RuleViolation, view: AccountView) -> Finding:
@@ -155,12 +150,15 @@ def _finding(entry: RuleEntry, violation: RuleViolation, view: AccountView) -> F
 def _remembered(view: AccountView, entries: Iterable[RuleEntry], event: AnyEvent, faults: list[str]) -> AccountState:
     """Return the account with what its rules remember brought up to date."""
     state = view.account
-    for entry in entries:
-        memory = state.memories.get(entry.rule_id, {})
-        renewed = contained(entry.rule_id, partial(entry.rule.remember, memory, event, view), memory, faults)
-        if renewed != memory:
-            state = _replace(state, memories={**state.memories, entry.rule_id: renewed})
-    return state
+    before = state.memories
+
+    def renewed(entry: RuleEntry) -> list[tuple[str, Mapping[str, str]]]:
+        memory = before.get(entry.rule_id, {})
+        after = entry.rule.remember(memory, event, view)
+        return [] if after == memory else [(entry.rule_id, after)]
+
+    news = answers(entries, renewed, faults)
+    return _replace(state, memories={**before, **dict(news)}) if news else state
 
 
 def _warnings(
@@ -168,16 +166,11 @@ def _warnings(
 ) -> tuple[tuple[RuleEntry, RuleWarning], ...]:
     """Return the warnings that have not been told on this TradingDay."""
     told = view.account.warned
-    found: list[tuple[RuleEntry, RuleWarning]] = []
-    for entry in entries:
-        nothing: tuple[RuleWarning, ...] = ()
-        warned = contained(entry.rule_id, partial(_warned, entry, view), nothing, faults)
-        found.extend((entry, warning) for warning in warned if f"{entry.rule_id}|{warning.key}" not in told)
-    return tuple(found)
 
+    def untold(entry: RuleEntry) -> list[tuple[RuleEntry, RuleWarning]]:
+        return [(entry, w) for w in entry.rule.warnings(view) if f"{entry.rule_id}|{w.key}" not in told]
 
-def _warned(entry: RuleEntry, view: AccountView) -> tuple[RuleWarning, ...]:
-    return tuple(entry.rule.warnings(view))
+    return tuple(answers(entries, untold, faults))
 
 
 def with_episodes(
@@ -228,9 +221,9 @@ def acting(state: AccountState, rulebook: Rulebook, finding: Finding) -> bool:
 
 def headroom(view: AccountView, rulebook: Rulebook) -> Mapping[str, Decimal]:
     """Return by rule id how far in USD the account is from each of its money limits."""
-    found: dict[str, Decimal] = {}
-    for entry in rulebook.entries:
-        room = contained(entry.rule_id, partial(entry.rule.headroom, view), None, [])
-        if room is not None:
-            found[entry.rule_id] = room
-    return found
+
+    def room(entry: RuleEntry) -> list[tuple[str, Decimal]]:
+        left = entry.rule.headroom(view)
+        return [] if left is None else [(entry.rule_id, left)]
+
+    return dict(answers(rulebook.entries, room, []))

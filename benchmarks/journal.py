@@ -98,6 +98,7 @@ def parts(trials: int) -> list[Figures]:
 def append(journal: FileJournal, entries: Sequence[JournalEntry], number: int) -> None:
     """Append one of the entries."""
     journal.append(entries[number])
+    journal.sync()
 
 
 def appends(directory: Path, trials: int) -> list[Figures]:

@@ -81,6 +81,10 @@ class Journal(Protocol):
         """
         ...
 
+    def sync(self) -> None:
+        """Let what was appended become durable, once the commands are carried out; never waits for the disk."""
+        ...
+
     @property
     def head(self) -> str:
         """Return the hash of the last line."""

@@ -53,7 +53,11 @@ class Recorder:
             self._failing = False
 
     def note(self, changed: Iterable[str]) -> None:
-        """Take note of the accounts that a step changed, and save those that cannot wait."""
+        """Let the journal line become durable, and save the accounts that a step changed and that cannot wait.
+
+        Shape: to be called when the step's commands are carried out: it wakes threads, which would come between.
+        """
+        self._journal.sync()
         now = asyncio.get_running_loop().time()
         for account in changed:
             state = self._accounts[account]

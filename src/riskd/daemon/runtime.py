@@ -261,8 +261,7 @@ class Runtime:
         self._recorder.commit(envelope, step)
         if step.commands:
             self._executor.carry_out(envelope.seq, received_ns, step.commands)
-        if step.changed:
-            self._recorder.note(step.changed)
+        self._recorder.note(step.changed)
         self._alarm.set(self.core.next_deadline())
         for listener in self._listeners:
             listener(envelope, step)

@@ -69,6 +69,7 @@ class FileJournal:
         self.last_seq = 0
         self.last_at: datetime | None = None
         self._head = GENESIS
+        self._unchained: bytearray | None = None
         self._encode = LineEncoder().encode
         self._path = directory
         self._fd = -1
@@ -86,6 +87,8 @@ class FileJournal:
     @property
     def head(self) -> str:
         """Return the hash of the last line."""
+        if self._unchained is not None:
+            self._head, self._unchained = line_hash(self._unchained), None
         return self._head
 
     def append(self, entry: JournalEntry) -> None:
@@ -98,12 +101,17 @@ class FileJournal:
             raise ValueError(f"the journal already holds entry {self.last_seq}, so {envelope.seq} cannot follow")
         if envelope.at >= self._day_ends_at:
             self._start_file(envelope.at)
-        line = self._encode(entry, self._head)
+        line = self._encode(entry, self.head)
         self._write(line)
-        self._head = line_hash(line)
+        # The encoder's own buffer: it keeps the line until the next one, which needs the hash first.
+        self._unchained = line
         self.last_seq = envelope.seq
         self.last_at = envelope.at
-        self._touch(self._fd)
+
+    def sync(self) -> None:
+        """Let the thread make durable what was appended; returns at once."""
+        if self._fd >= 0:
+            self._touch(self._fd)
 
     def close(self) -> None:
         """Make everything durable and let go of the file."""

@@ -45,7 +45,10 @@ class Budget:
 
     def take(self, purpose: Purpose, now: float) -> bool:
         """Count one request, unless its purpose has none left."""
-        if self.wait(purpose, now) > 0:
+        self._forget(now)
+        # Enforcement may use every place there is, so counting them is enough; it must not wait for more.
+        room = len(self._sent) < LIMIT if purpose is Purpose.ENFORCEMENT else self.wait(purpose, now) <= 0
+        if not room:
             return False
         self._sent.append((now, purpose))
         self._count[purpose] += 1

@@ -290,8 +290,7 @@ class CloseChannel:
 
     def _write(self, data: bytes, done: Done) -> bool:
         # The connection used last is the one most surely alive.
-        usable = (connection for connection in reversed(self._connections) if connection.usable)
-        return any(connection.send(data, done) for connection in usable)
+        return any(connection.usable and connection.send(data, done) for connection in reversed(self._connections))
 
     def _wait(self, request: _Request) -> None:
         loop = asyncio.get_running_loop()

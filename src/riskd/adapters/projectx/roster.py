@@ -40,6 +40,10 @@ class Roster:
         """Return the watched accounts that the gateway knows, in its order."""
         return tuple(self._listed)
 
+    def watches(self, account: str) -> bool:
+        """Tell whether an account is watched and known to the gateway."""
+        return account in self._listed
+
     def missing(self) -> tuple[str, ...]:
         """Return the accounts that were named and that the login cannot see."""
         return tuple(account for account in self._named if account not in self._listed)

@@ -76,7 +76,7 @@ class UserSide:
     def _publish(self, said: Stamped) -> None:
         event = said.event
         # The hub sends every account of the login; those that nobody asked riskd to watch are no business of its.
-        if event.account not in self._roster.watched():
+        if not self._roster.watches(event.account):
             return
         self._context.publish(event, broker_at=said.broker_at)
         if isinstance(event, Fill | PositionReported):
@@ -87,5 +87,5 @@ class UserSide:
     def _unreadable(self, said: Malformed) -> None:
         self.malformed += 1
         self._context.log.error("user_event_unreadable", why=said.why, account=said.account, payload=said.payload)
-        if said.account is None or said.account in self._roster.watched():
+        if said.account is None or self._roster.watches(said.account):
             self._on_doubt(said.account)

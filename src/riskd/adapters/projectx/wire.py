@@ -167,6 +167,7 @@ TAPE_ARGUMENTS: Final = msgspec.json.Decoder(tuple[str, list[MarketTrade] | Mark
 TIME_ARGUMENTS: Final = msgspec.json.Decoder(tuple[SimulatedTime])
 OWNER: Final = msgspec.json.Decoder(Owner)
 WRAPPED: Final = msgspec.json.Decoder(Wrapped)
+ONE_WRAPPED: Final = msgspec.json.Decoder(tuple[Wrapped])
 ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 RECORD: Final = msgspec.json.Decoder(Record)
 REPLY: Final = msgspec.json.Decoder(Reply)

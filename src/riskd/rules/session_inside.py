@@ -48,7 +48,7 @@ def _flat_as_early(hours: SessionHours, wider: SessionHours) -> bool:
         return hours.flat_lead >= (BEFORE_EXCHANGE_CLOSE if wider.flat_lead is None else wider.flat_lead)
     if wider.flat_lead is not None and wider.flat_lead > timedelta(0):
         return False
-    known = [span.end for span in _ranges(wider.times)]
-    new_ends = [span.end for span in _ranges(hours.times) if span.end not in known]
+    # Ends are compared by themselves only where nothing else changed: a range may end inside another one.
     low, high = _SHORTLY_BEFORE_CLOSE
-    return not new_ends or (hours.timezone == CHICAGO and not any(low < end < high for end in new_ends))
+    near_close = any(low < span.end < high for span in _ranges(hours.times))
+    return hours.times == wider.times or (hours.timezone == CHICAGO and not near_close)

@@ -31,6 +31,7 @@ class Day:
         self.now = NOON
         self.trades: list[Trade] = []
         self.orders: list[Resting] = []
+        self.placed = 0
         self.roots = self.dice.sample(ROOTS, self.dice.choice([1, 2, 4]))
         self.marks = {root: Decimal(price) for root, price in START.items()}
         self.seen = view(account())
@@ -69,7 +70,8 @@ class Day:
     def _place(self) -> None:
         root, quantity = self.dice.choice(self.roots), self.dice.choice([-4, -2, -1, 1, 2, 4])
         stop = Fraction(self.marks[root]) if self.dice.random() < 0.6 else None
-        placed = len(self.trades) * 100 + len(self.orders) + self.dice.randint(10, 90) * 10_000
+        self.placed += 1
+        placed = self.placed + self.dice.randint(10, 90) * 1_000
         self.orders.append(Resting(f"R{placed}", root, quantity, stop, placed))
 
     def _cancel(self) -> None:

@@ -60,6 +60,14 @@ def test_an_end_just_before_the_exchange_closes_is_no_tightening() -> None:
     assert not inside(until_two_to, until_four)
 
 
+def test_an_end_inside_another_range_is_no_end() -> None:
+    """Until 16:00 or 15:58 is until 16:00, so until 15:58 alone may hold longer: flat by 15:58, not by 15:55."""
+    both = hours(allowed_times=[{"start": "00:00", "end": "16:00"}, {"start": "00:00", "end": "15:58"}])
+
+    assert not inside(hours(allowed_times=[{"start": "00:00", "end": "15:58"}]), both)
+    assert inside(both, both)
+
+
 def test_another_zone_proves_nothing() -> None:
     """Its clocks may change on other days."""
     assert not inside(hours(preset="RTH", timezone="America/New_York"), hours(preset="24/5"))

@@ -68,7 +68,7 @@ TIMES = st.sampled_from(("", "next day "))
 
 @pytest.mark.slow
 @given(st.lists(st.tuples(TIMES, FACTS), min_size=1, max_size=10))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_day_runs_to_its_end(day: list[tuple[str, str]]) -> None:
     """Facts in any order run to the end, or to the line that cannot happen; a crash comes back to where it was."""
     lines = "\n".join(

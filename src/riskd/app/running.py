@@ -18,8 +18,10 @@ from riskd.config.errors import ConfigErrors
 from riskd.config.loader import load_config
 from riskd.config.models import Config
 from riskd.config.specs import specs
+from riskd.daemon.configuration import Wanted
 from riskd.daemon.instance import AlreadyRunning, SingleInstance
-from riskd.daemon.logs import start_logs
+from riskd.daemon.logs import Logs, start_logs
+from riskd.daemon.reloading import Marks, Reloader, marks, refusal
 from riskd.daemon.runtime import Runtime, RuntimeSettings
 from riskd.domain.commands import Severity
 from riskd.notifications.channels import Channel
@@ -43,6 +45,7 @@ class Run(msgspec.Struct, frozen=True):
 
 def run_daemon(asked: Run) -> int:
     """Run the daemon until it is told to stop; return the exit code."""
+    known = marks(_files(asked.config))
     try:
         config = load_config(asked.config)
         settings = runtime_settings(config, asked)
@@ -53,7 +56,7 @@ def run_daemon(asked: Run) -> int:
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         with SingleInstance(settings.state_dir, now=_wall()):
-            return asyncio.run(_serve(config, settings, as_json=asked.as_json))
+            return asyncio.run(_serve(config, settings, asked, known))
     except AlreadyRunning as error:
         return _refuse(str(error))
     except OSError as error:
@@ -78,9 +81,11 @@ def runtime_settings(config: Config, asked: Run) -> RuntimeSettings:
         raise ValueError("the configuration names no broker")
     state_dir = asked.state_dir or _state_dir(config, asked.config)
     every = parse_duration(asked.status_every).total_seconds() if asked.status_every else None
+    wanted = _wanted(config)
     return RuntimeSettings(
         state_dir=state_dir,
-        rules=specs(config),
+        rules=wanted.rules,
+        at_start=wanted.at_start,
         broker=ProjectXSettings(
             rest_url=broker.rest_url,
             user_hub_url=broker.user_hub_url,
@@ -89,10 +94,27 @@ def runtime_settings(config: Config, asked: Run) -> RuntimeSettings:
             api_key=broker.api_key.get_secret_value(),
             accounts=tuple(account.id for account in config.accounts),
         ),
-        notifications=NotificationConfig(channels=_channels(config), outbox=state_dir / "outbox"),
-        arming=config.arming,
+        notifications=NotificationConfig(channels=wanted.channels, outbox=state_dir / "outbox"),
+        arming=wanted.arming,
         confirm=_ask if asked.ask else None,
         status_every_s=every,
+    )
+
+
+def _wanted(config: Config) -> Wanted:
+    """Return what a running daemon takes over of a configuration."""
+    return Wanted(
+        rules=specs(config),
+        channels=_channels(config),
+        arming=config.arming,
+        at_start={
+            "broker": config.broker,
+            "api": config.api,
+            "paths": config.paths,
+            "unlisted_accounts": config.unlisted_accounts,
+            "admin_under_lockout": config.admin_under_lockout,
+            "notifications.dead_man_ping": config.notifications.dead_man_ping,
+        },
     )
 
 
@@ -125,21 +147,43 @@ def _wall() -> datetime:
     return datetime.now(UTC)
 
 
-async def _serve(config: Config, settings: RuntimeSettings, *, as_json: bool) -> int:
-    logs = start_logs(now=_wall, stream=sys.stdout, plain=not as_json, secrets=_secrets(config))
+async def _serve(config: Config, settings: RuntimeSettings, asked: Run, known: Marks) -> int:
+    logs = start_logs(now=_wall, stream=sys.stdout, plain=not asked.as_json, secrets=_secrets(config))
     try:
         runtime = Runtime(settings, logs.logger)
+        reloader = _reloader(asked.config, known, runtime, logs)
         stopped = asyncio.Event()
-        _on_signals(stopped.set)
+        _on_signals(stopped.set, reload=reloader.now)
+        watching = asyncio.create_task(reloader.run())
         try:
             await runtime.start()
             waits = [asyncio.ensure_future(event.wait()) for event in (stopped, runtime.failed)]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            watching.cancel()
             await runtime.stop()
     finally:
         logs.close()
     return FAILED if runtime.failed.is_set() else OK
+
+
+def _files(config: Path) -> tuple[Path, ...]:
+    return config, config.parent / ".env"
+
+
+def _reloader(file: Path, known: Marks, runtime: Runtime, logs: Logs) -> Reloader:
+    def read() -> Wanted:
+        config = load_config(file)
+        logs.hide(_secrets(config))
+        return _wanted(config)
+
+    return Reloader(
+        _files(file),
+        known=known,
+        read=read,
+        use=runtime.reload,
+        refuse=lambda lines: runtime.refuse(refusal(lines)),
+    )
 
 
 def _secrets(config: Config) -> list[str]:
@@ -147,9 +191,11 @@ def _secrets(config: Config) -> list[str]:
     return [*found, config.broker.api_key.get_secret_value()] if config.broker else found
 
 
-def _on_signals(stop: Callable[[], None]) -> None:
+def _on_signals(stop: Callable[[], None], *, reload: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Windows loops know no handlers; there Ctrl+C ends asyncio.run with KeyboardInterrupt.
-        with suppress(NotImplementedError):
+    # Windows loops know no handlers; there Ctrl+C ends asyncio.run with KeyboardInterrupt.
+    with suppress(NotImplementedError):
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop)
+        if sys.platform != "win32":
+            loop.add_signal_handler(signal.SIGHUP, reload)

@@ -55,7 +55,8 @@ class Logs:
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Never write these values; very short ones cannot be told from ordinary text and are left alone."""
-        self._secrets |= {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
+        # A new set, since the log's own thread may be going through the old one.
+        self._secrets = self._secrets | {secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}
 
     def put(self, event: EventDict) -> None:
         """Take a stamped event; beyond the bound it is counted instead."""

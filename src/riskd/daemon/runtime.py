@@ -7,11 +7,11 @@ One call stack from a frame on the socket to the bytes of a close: the adapter p
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Final, Literal
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -19,6 +19,7 @@ from riskd.adapters.projectx.sdk_adapter import ProjectXBroker
 from riskd.adapters.projectx.settings import ProjectXSettings
 from riskd.daemon.arming import SelfTestFailed, preview, self_test
 from riskd.daemon.clock import BrokerClock
+from riskd.daemon.configuration import Arming, Wanted, changed_sections, channel_changes, proposals, watched
 from riskd.daemon.execution import Executor, Stopwatch
 from riskd.daemon.recorder import Recorder
 from riskd.daemon.restoring import restored
@@ -34,11 +35,11 @@ from riskd.domain.events import (
     DaemonStarted,
     Envelope,
     LockoutReleased,
-    RulesApplied,
 )
 from riskd.engine.core import Core, Step
 from riskd.engine.enforcement_engine import EnforcementEngine
 from riskd.engine.event_bus import EventBus
+from riskd.notifications.channels import Channel
 from riskd.notifications.service import NotificationConfig, NotificationService
 from riskd.ports import Clock
 from riskd.rules.registry import compile_rulebook
@@ -46,7 +47,6 @@ from riskd.storage.journal import ChainBreak, FileJournal, read_journal
 from riskd.storage.state_store import JsonStateStore
 
 _OVERFLOW_READS: Final = timedelta(minutes=5)
-Arming = Literal["shadow", "enforce"]
 Confirm = Callable[[str, Sequence[str]], bool]
 """Asks a person whether to arm an account, given what arming would do now."""
 
@@ -58,6 +58,7 @@ class RuntimeSettings:
     """What one run of the daemon is made of.
 
     Shape: ``rules`` maps account id to the canonical text of its rules. ``confirm`` is None where nobody can be asked.
+    ``at_start`` are the sections of the configuration that only a start takes over.
     Units: ``status_every_s`` real seconds between status lines in the log, None for none.
     """
 
@@ -68,6 +69,7 @@ class RuntimeSettings:
     arming: Arming = "shadow"
     confirm: Confirm | None = field(default=None)
     status_every_s: float | None = None
+    at_start: Mapping[str, object] = field(default_factory=dict)
 
 
 class Runtime:
@@ -114,6 +116,7 @@ class Runtime:
         )
         self._alarm = Alarm(self.clock, self._ring)
         self._doubtful = doubtful
+        self._to_arm: set[str] = set()
 
     # --- start and stop ----------------------------------------------------------------------------------------
 
@@ -134,8 +137,9 @@ class Runtime:
     async def start(self) -> None:
         """Begin: apply the rules, connect, reconcile, self-test, arm; returns once connecting is under way."""
         self.notifier.start()
+        login = self._settings.broker
         self._broker = ProjectXBroker(
-            self._settings.broker,
+            replace(login, accounts=self.watched) if login.accounts else login,
             publish=self.publish,
             clock=self.clock,
             last_seq=lambda: self.event_bus.last_seq,
@@ -151,12 +155,12 @@ class Runtime:
     async def _bring_up(self, broker: ProjectXBroker) -> None:
         started = perf_counter_ns()
         await broker.connect()
-        for account in self._settings.rules:
+        for account in self.watched:
             await self._arm(account)
         took_ms = (perf_counter_ns() - started) // 1_000_000
         states = self.state_manager.accounts
-        armed = sorted(a for a in self._settings.rules if a in states and states[a].armed and states[a].reconciled)
-        left = sorted(set(self._settings.rules) - set(armed))
+        armed = [a for a in self.watched if a in states and states[a].armed and states[a].reconciled]
+        left = [a for a in self.watched if a not in armed]
         self.log.info("ready", accounts=armed, not_armed=left, took_ms=took_ms)
         self.ready.set()
 
@@ -196,6 +200,10 @@ class Runtime:
         except SelfTestFailed as error:
             self.log.error("not armed", account=account, text=str(error))  # noqa: TRY400 - the sentence says it all
             self._tell(account, "not_armed", str(error))
+            known = self.state_manager.accounts.get(account)
+            if known is None or not known.reconciled:
+                # A fill during the first reading makes it void; the next one arms the account.
+                self._to_arm.add(account)
             return
         state = self.state_manager.accounts[account]
         if state.armed and not state.shadow:
@@ -220,6 +228,62 @@ class Runtime:
         # A person takes minutes to answer, and the connections must be kept alive meanwhile.
         return await asyncio.to_thread(self._settings.confirm, account, consequences)
 
+    # --- a changed configuration -------------------------------------------------------------------------------
+
+    @property
+    def watched(self) -> tuple[str, ...]:
+        """Return the accounts that the configuration names and those that are still enforced, ordered."""
+        return watched(self._settings.rules, self.state_manager.accounts)
+
+    def reload(self, wanted: Wanted) -> None:
+        """Take over a changed configuration: rules as far as they may apply now, channels, and how to arm."""
+        old, before = self._settings, self.watched
+        self._tell_sections(changed_sections(old.at_start, wanted.at_start))
+        self._use_channels(wanted.channels)
+        self._settings = replace(
+            old, rules=wanted.rules, arming=wanted.arming, notifications=self._settings.notifications
+        )
+        if self._begun:
+            self._propose_rules()
+        self._watch_new(tuple(account for account in self.watched if account not in before))
+        self.log.info("configuration taken over", accounts=self.watched)
+
+    def refuse(self, text: str) -> None:
+        """Tell that a changed configuration is not taken over."""
+        self.log.error("configuration refused", text=text)
+        self._tell("", "config", text, Severity.WARNING)
+
+    def _tell_sections(self, sections: Sequence[str]) -> None:
+        if sections:
+            text = f"the configuration's {', '.join(sections)} changed, which takes effect when riskd is started anew"
+            self.log.warning("configuration", text=text)
+
+    def _use_channels(self, channels: tuple[Channel, ...]) -> None:
+        said = channel_changes(self._settings.notifications.channels, channels)
+        if not said:
+            return
+        text = f"notification channels changed: {', '.join(said)}"
+        self.log.warning("configuration", text=text)
+        # Those who hear no more are the ones who must hear of it.
+        self._tell("", "config", text)
+        self._settings = replace(self._settings, notifications=self.notifier.use(channels))
+
+    def _watch_new(self, accounts: tuple[str, ...]) -> None:
+        states = self.state_manager.accounts
+        unarmed = (a for a in self._settings.rules if a not in accounts and a in states and not states[a].armed)
+        if not self.ready.is_set() or self._broker is None:
+            return
+        self._to_arm |= {*accounts, *unarmed}
+        if accounts:
+            self._broker.also_watch(accounts)
+        self._arm_reconciled()
+
+    def _arm_reconciled(self) -> None:
+        states = self.state_manager.accounts
+        for account in sorted(a for a in self._to_arm if a in states and states[a].reconciled):
+            self._to_arm.discard(account)
+            self._tasks.append(asyncio.create_task(self._arm(account)))
+
     # --- the way of an event -----------------------------------------------------------------------------------
 
     def publish(self, event: AnyEvent, *, broker_at: datetime | None = None) -> None:
@@ -240,13 +304,14 @@ class Runtime:
             return
         self._begun = True
         self.publish(DaemonStarted(doubtful=self._doubtful, last_at=self._journal.last_at))
-        for account, spec in self._settings.rules.items():
-            state = self.state_manager.accounts.get(account)
-            if state is None or state.rules != spec:
-                self.publish(RulesApplied(account=account, spec=spec))
+        self._propose_rules()
         held, self._held = self._held, []
         for event, broker_at in held:
             self.publish(event, broker_at=broker_at)
+
+    def _propose_rules(self) -> None:
+        for proposal in tuple(proposals(self._settings.rules, self.state_manager.accounts)):
+            self.publish(proposal)
 
     def _publish_request(self, event: CloseRequested) -> None:
         self.publish(event)
@@ -263,6 +328,8 @@ class Runtime:
             self._executor.carry_out(envelope.seq, received_ns, step.commands)
         self._recorder.note(step.changed)
         self._alarm.set(self.core.next_deadline())
+        if self._to_arm:
+            self._arm_reconciled()
         for listener in self._listeners:
             listener(envelope, step)
 
@@ -282,7 +349,7 @@ class Runtime:
         self._tell(str(getattr(event, "account", "")), "overflow", text)
         self.log.critical("overflow", text=text)
         if self._broker is not None:
-            for account in self._settings.rules:
+            for account in self.watched:
                 self._broker.request_snapshot(
                     RequestSnapshot(account=account, request_id="overflow", since=self.clock.now() - _OVERFLOW_READS)
                 )
@@ -299,14 +366,14 @@ class Runtime:
     def _storage_trouble(self, text: str) -> None:
         self.log.critical("storage", text=text)
 
-    def _tell(self, account: str, kind: str, text: str) -> None:
+    def _tell(self, account: str, kind: str, text: str, severity: Severity = Severity.CRITICAL) -> None:
         self.notifier.notify(
             Alert(
                 account=account,
                 seq=self.event_bus.last_seq,
                 at=self.clock.now(),
                 kind=kind,
-                severity=Severity.CRITICAL,
+                severity=severity,
                 text=text,
             )
         )
@@ -328,5 +395,5 @@ class Runtime:
     async def _report_status(self, every_s: float) -> None:
         while True:
             await asyncio.sleep(every_s)
-            for account in sorted(self._settings.rules):
+            for account in self.watched:
                 self.log.info("status", **status(self.core, account, self.clock.now()))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
+from riskd.domain.account import AccountState
 from riskd.domain.instruments import symbol_of_contract
 from riskd.domain.money import to_cents
 from riskd.engine.core import Core
@@ -13,6 +14,7 @@ def status(core: Core, account: str, at: datetime) -> Mapping[str, object]:
     """Return the account's figures for a log line or a screen.
 
     Shape: ``flattening`` lasts until the broker has confirmed the account flat.
+    ``pending`` is None while no change of the rules waits.
     Units: USD rounded to cents; ``headroom`` is the nearest limit's, None without one.
     """
     state = core.state_manager.accounts.get(account)
@@ -31,9 +33,17 @@ def status(core: Core, account: str, at: datetime) -> Mapping[str, object]:
         "headroom": to_cents(min(rooms.values())) if rooms else None,
         "headrooms": {rule: to_cents(room) for rule, room in rooms.items()},
         "locked": [{"cause": x.cause, "until": x.until, "reason": x.reason} for x in state.lockouts],
+        "pending": _pending(state),
         "working": len(state.orders),
         "flattening": state.flatten is not None,
     }
+
+
+def _pending(state: AccountState) -> Mapping[str, object] | None:
+    """Return what of a changed configuration waits, and until when."""
+    if state.pending is None:
+        return None
+    return {"until": state.pending.effective_at, "rules": state.pending.rules, "changes": state.pending.changes}
 
 
 def _word(core: Core, account: str) -> str:

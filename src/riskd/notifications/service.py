@@ -19,6 +19,7 @@ from riskd.notifications.dispatcher import MOST_WAITING, ChannelWorker, Patience
 from riskd.notifications.messages import alert_text, alert_title, enforcement_text
 from riskd.notifications.outbox import Letter, Outbox
 
+_LAST_TRY_S: Final = 2.0
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -32,6 +33,12 @@ class NotificationConfig(msgspec.Struct, frozen=True):
     channels: tuple[Channel, ...]
     outbox: Path
     patience: Patience = Patience()
+
+
+class _Changed(msgspec.Struct, frozen=True):
+    """The channels that are to be told from here on, in the order of the queue."""
+
+    channels: tuple[Channel, ...]
 
 
 class _Taken(msgspec.Struct, frozen=True):
@@ -58,7 +65,7 @@ class NotificationService:
         self._now = now
         self._journal_head = journal_head
         self._outbox = Outbox(config.outbox, now)
-        self._taken: SimpleQueue[_Taken | None] = SimpleQueue()
+        self._taken: SimpleQueue[_Taken | _Changed | None] = SimpleQueue()
         self._workers: tuple[ChannelWorker, ...] = ()
         self._intake: threading.Thread | None = None
         self._closed = False
@@ -69,13 +76,26 @@ class NotificationService:
         """Start the threads, and resume what an earlier run could not deliver; a second call does nothing."""
         if self._intake is not None or not self._config.channels:
             return
-        self._workers = tuple(
-            ChannelWorker(channel, self._outbox, patience=self._config.patience, on_settled=self._open.settled)
-            for channel in self._config.channels
-        )
+        self._workers = tuple(self._worker(channel) for channel in self._config.channels)
         self._open.add()
         self._intake = threading.Thread(target=self._run, name="riskd-notify", daemon=True)
         self._intake.start()
+
+    def _worker(self, channel: Channel) -> ChannelWorker:
+        return ChannelWorker(channel, self._outbox, patience=self._config.patience, on_settled=self._open.settled)
+
+    def use(self, channels: tuple[Channel, ...]) -> NotificationConfig:
+        """Tell through these channels from now on; what was taken before still goes through the old ones.
+
+        Shape: a channel that stays as it is goes on undisturbed; what another of its name could not deliver goes
+        through the new one.
+        """
+        self._config = msgspec.structs.replace(self._config, channels=channels)
+        if self._intake is None:
+            self.start()
+        else:
+            self._taken.put(_Changed(channels))
+        return self._config
 
     def notify(self, alert: Alert) -> None:
         """Take an alert for delivery and return at once."""
@@ -132,18 +152,36 @@ class NotificationService:
             worker.join(timeout_s)
 
     def _run(self) -> None:
-        self._resume()
+        self._resume(self._workers)
         self._open.settled()
         while (taken := self._taken.get()) is not None:
+            if isinstance(taken, _Changed):
+                self._change(taken.channels)
+                continue
             for worker in self._workers:
                 if worker.channel.wants(taken.alert):
                     self._hand_over(self._letter(taken, worker.channel), worker)
             self._open.settled()
 
-    def _resume(self) -> None:
-        by_name = {worker.channel.name: worker for worker in self._workers}
+    def _change(self, channels: tuple[Channel, ...]) -> None:
+        known = {worker.channel: worker for worker in self._workers}
+        gone = [worker for channel, worker in known.items() if channel not in channels]
+        for worker in gone:
+            worker.close(_LAST_TRY_S)
+        for worker in gone:
+            worker.join(_LAST_TRY_S)
+        new = tuple(self._worker(channel) for channel in channels if channel not in known)
+        self._workers = (*(known[channel] for channel in channels if channel in known), *new)
+        self._resume(new)
+
+    def _resume(self, workers: tuple[ChannelWorker, ...]) -> None:
+        """Let these channels deliver what an earlier one of their names could not."""
+        by_name = {worker.channel.name: worker for worker in workers}
+        known = {worker.channel.name for worker in self._workers}
         for letter in self._outbox.waiting():
             worker = by_name.get(letter.channel)
+            if worker is None and letter.channel in known:
+                continue
             if worker is None:
                 self._log.warning("outbox holds a notification for an unknown channel", channel=letter.channel)
                 self._outbox.expired(letter)

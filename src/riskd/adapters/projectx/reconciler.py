@@ -78,6 +78,14 @@ class Reconciler:
         self._context.links.up(Link.REST)
         return new
 
+    async def find_new(self) -> None:
+        """Look for watched accounts that were not there before, trying for as long as it takes."""
+        await self.persist(self._take_new)
+
+    async def _take_new(self) -> None:
+        if new := await self.list_accounts():
+            self.on_new_accounts(new)
+
     async def read_all(self, request_id: str) -> None:
         """Report every watched account, trying for as long as it takes."""
         await self.persist(self.list_accounts)

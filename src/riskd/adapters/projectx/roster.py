@@ -36,6 +36,11 @@ class Roster:
             self._listed[account] = listed
         return tuple(new)
 
+    def name(self, accounts: Iterable[str]) -> None:
+        """Watch these as well from the next list on; with no names at all everything is watched already."""
+        if self._named:
+            self._named = tuple(dict.fromkeys((*self._named, *accounts)))
+
     def watched(self) -> tuple[str, ...]:
         """Return the watched accounts that the gateway knows, in its order."""
         return tuple(self._listed)

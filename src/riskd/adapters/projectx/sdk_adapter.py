@@ -134,6 +134,17 @@ class ProjectXBroker:
         await self._user_hub.tried.wait()
         await self._market_hub.tried.wait()
 
+    def also_watch(self, accounts: tuple[str, ...]) -> None:
+        """Watch these accounts as well; each is reported as soon as it was read."""
+        self._roster.name(accounts)
+        self._context.tasks.once("new accounts", self._find(accounts))
+
+    async def _find(self, accounts: tuple[str, ...]) -> None:
+        await self._reconciler.find_new()
+        unknown = [account for account in accounts if account in self.missing_accounts]
+        if unknown:
+            self._context.log.error("accounts_unknown", accounts=unknown, visible=self.accounts)
+
     async def close(self) -> None:
         """Let go of every connection."""
         await self._context.tasks.close()

@@ -102,13 +102,7 @@ async def test_a_tick_file_breaches_at_the_tick_that_arithmetic_names(tmp_path: 
             if index > start and prices[index] == prices[index - 1]:
                 continue
             control.price("ES", prices[index])
-            price = prices[index]
-            await daemon.until(
-                lambda price=price: (
-                    daemon.state.locked  # type: ignore[misc]
-                    or daemon.runtime.state_manager.market[contract].last == price
-                )
-            )
+            await daemon.until(partial(seen, daemon, contract, prices[index]))
             if daemon.state.locked:
                 ticks_to_lock = index
                 break

@@ -10,7 +10,7 @@ from riskd.rules.registry import compile_rulebook
 from riskd.storage.journal import read_journal, verify
 from tests.support.daemon import ACCOUNT, running
 
-RULES = {"MaxContracts": {"max_contracts": 4}, "DailyRealizedLoss": {"limit": "-500.00"}}
+RULES: dict[str, dict[str, object]] = {"MaxContracts": {"max_contracts": 4}, "DailyRealizedLoss": {"limit": "-500.00"}}
 
 
 async def test_a_live_days_journal_replays_to_the_same_commands(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from riskd.domain.account import AccountState, Execution, MatchingMethod, Position
-from riskd.domain.calendar import day_end, trading_day
+from riskd.domain.calendar import day_end, day_start, trading_day
 from riskd.domain.events import Fill
 from riskd.domain.instruments import Instrument, root_of_contract
 from riskd.domain.lots import Matched, match
@@ -61,7 +61,7 @@ def book_fill(
         return _replace(state, earlier=state.earlier | {fill.trade_id})
     fill = _replace(fill, at=min(fill.at, at))
     state = _learn_commission(state, fill)
-    if trading_day(fill.at) < state.trading_day:
+    if fill.at < day_start(state.trading_day):
         return _book_late(state, fill, place)
     stand_in = state.fills.get(stand_in_id(fill.contract))
     if stand_in is not None and stands_for(stand_in, fill):

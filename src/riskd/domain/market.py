@@ -65,7 +65,9 @@ def quoted(
     Units: ``band`` in points, how far the mark may lie outside bid and ask and still be believed.
     Source: rules.md "Believable prices".
     """
-    last, bid, ask = (p if usable(p, instrument) else None for p in (quote.last, quote.bid, quote.ask))
+    last = quote.last if usable(quote.last, instrument) else None
+    bid = quote.bid if usable(quote.bid, instrument) else None
+    ask = quote.ask if usable(quote.ask, instrument) else None
     if last is None and bid is None and ask is None:
         return None
     old = row or Quote(contract=quote.contract, at=at)
@@ -78,10 +80,12 @@ def quoted(
         new_bid, new_ask = (new_bid, None) if bid is not None else (None, new_ask)
     new_last = last if last is not None else old.last
     candidate = _mark(new_last, new_bid, new_ask, last_is_new=last is not None)
-    fresh = Quote(
-        contract=old.contract, at=at, mark=old.mark, last=new_last, bid=new_bid, ask=new_ask, quoted=True, doubted=None
-    )
-    return _judged(fresh, candidate, old, at=at, band=band)
+    fresh = Quote(contract=old.contract, at=at, mark=old.mark, last=new_last, bid=new_bid, ask=new_ask, quoted=True)
+    if candidate is None:
+        return fresh
+    if _within(candidate, fresh, old, band) or _confirms(candidate, old, at=at, band=band):
+        return msgspec.structs.replace(fresh, mark=candidate)
+    return msgspec.structs.replace(fresh, doubted=candidate, doubted_at=at)
 
 
 def _mark(last: Decimal | None, bid: Decimal | None, ask: Decimal | None, *, last_is_new: bool) -> Decimal | None:
@@ -92,14 +96,6 @@ def _mark(last: Decimal | None, bid: Decimal | None, ask: Decimal | None, *, las
     if bid is not None and last < bid:
         return bid
     return ask if ask is not None and last > ask else last
-
-
-def _judged(fresh: Quote, candidate: Decimal | None, old: Quote, *, at: datetime, band: Decimal) -> Quote:
-    if candidate is None:
-        return fresh
-    if _within(candidate, fresh, old, band) or _confirms(candidate, old, at=at, band=band):
-        return msgspec.structs.replace(fresh, mark=candidate)
-    return msgspec.structs.replace(fresh, doubted=candidate, doubted_at=at)
 
 
 def _within(candidate: Decimal, fresh: Quote, old: Quote, band: Decimal) -> bool:

@@ -129,7 +129,7 @@ class Core:
         self._at = envelope.at
         work = _Work(tuple(self._unwritten.values()))
         self._dispatch(envelope, work)
-        changed = tuple(sorted(a for a, state in self.state_manager.accounts.items() if state is not before.get(a)))
+        changed = tuple(sorted([a for a, s in self.state_manager.accounts.items() if s is not before.get(a)]))
         self._note_deadlines(envelope.event, changed, doubted=doubted)
         if work.evaluated or not isinstance(envelope.event, QuoteReported):
             self._unwritten.clear()
@@ -270,7 +270,8 @@ class Core:
         if rulebook is None or not (state.armed and state.reconciled):
             return
         work.evaluated.append(account)
-        self._quarantine(account, before, envelope)
+        if manager.quarantined:
+            self._quarantine(account, before, envelope)
         self._judge(account, rulebook, envelope, work)
         self._assert_invariants(account, before, envelope, work)
         manager.accounts[account] = rule_changes.with_lockout_noted(manager.accounts[account])
@@ -278,8 +279,6 @@ class Core:
     def _quarantine(self, account: str, before: AccountState, envelope: Envelope) -> None:
         """Take no new risk in contracts whose record contradicts the table; the rest of the account goes on."""
         manager = self.state_manager
-        if not manager.quarantined:
-            return
         state = manager.accounts[account]
         touched = {*state.positions, *(order.contract for order in state.orders.values())}
         stopped = {cause.contract for cause in state.no_new_risk}
@@ -396,6 +395,8 @@ class Core:
         self, account: str, booked: Booked, before: AccountState, envelope: Envelope, work: _Work
     ) -> None:
         state = self.state_manager.accounts[account]
+        if state is before:
+            return
         if isinstance(envelope.event, SnapshotReported) and not booked.void:
             self._tell_gap(account, before, envelope, work)
         if state.realized_doubt != before.realized_doubt and state.realized_doubt:

@@ -128,16 +128,21 @@ class AccountPass:
     def run(self) -> None:
         """Do the whole pass."""
         self._release_what_has_ended()
-        self._lock()
-        self._cool_down()
-        self._shrink_allowances()
-        self._flatten_what_appears()
+        if self._findings:
+            self._lock()
+            self._cool_down()
+        if self.state.no_new_risk:
+            self._shrink_allowances()
+        if self.state.lockouts:
+            self._flatten_what_appears()
         if self.state.can_trade:
             self._command(self._wants())
         self._follow_flatten()
-        self._report_ended()
+        if self.state.enforcements:
+            self._report_ended()
         self._forget_settled()
-        self._tell_errors()
+        if self.state.retries or self.state.error_state:
+            self._tell_errors()
         self._ask_for_snapshot()
 
     # --- lockouts and cooldowns --------------------------------------------------------------------------------
@@ -237,8 +242,6 @@ class AccountPass:
         self._tell("fault", Severity.CRITICAL, f"{reason}; the account takes no new risk until this is cleared")
 
     def _shrink_allowances(self) -> None:
-        if not self.state.no_new_risk:
-            return
         causes = tuple(self._shrunk(cause) for cause in self.state.no_new_risk)
         if causes != self.state.no_new_risk:
             self.state = _replace(self.state, no_new_risk=causes)
@@ -432,8 +435,6 @@ class AccountPass:
     # --- endings -----------------------------------------------------------------------------------------------
 
     def _report_ended(self) -> None:
-        if not self.state.enforcements:
-            return
         wanted = {f.entry.rule_id for f in self._projected if f.action.reductions}
         wanted |= {f.entry.rule_id for f in self._findings if f.action.cancels}
         wanted |= {c.rule for c in self.state.closes.values()} | {c.cause for c in self.state.no_new_risk}

@@ -107,15 +107,17 @@ class RiskEngine:
             view = view.of(_with_high_water(view))
         # Only quotes come often enough to be worth skipping; anything else may have changed what every rule looks at.
         entries = prepared.rulebook.entries
-        asked = tuple(e for e in entries if e.rule.applies_to(event)) if quote else entries
+        asked = [e for e in entries if e.rule.applies_to(event)] if quote else entries
         verdict = judge(view, asked, event)
         due = _warnings(view, prepared.warning, faults) if prepared.warning else ()
         if faults:
             verdict = _replace(verdict, faults=(*faults, *verdict.faults))
         if not (verdict.findings or verdict.faults or view.account.episodes):
             return Hearing(view.account, verdict, due)
-        failed = {fault.split(":", 1)[0] for fault in verdict.faults}
-        answered = [e.rule_id for e in asked if e.rule_id not in failed]
+        answered = [e.rule_id for e in asked]
+        if verdict.faults:
+            failed = {fault.split(":", 1)[0] for fault in verdict.faults}
+            answered = [rule_id for rule_id in answered if rule_id not in failed]
         state, verdict = with_episodes(view.account, verdict, seq=seq, at=view.at, heard=answered)
         return Hearing(state, verdict, due)
 
@@ -135,7 +137,8 @@ def judge(view: AccountView, entries: Iterable[RuleEntry], event: AnyEvent | Non
     """
 
     def found(entry: RuleEntry) -> list[Finding]:
-        return [_finding(entry, violation, view) for violation in entry.rule.violations(event, view)]
+        violations = entry.rule.violations(event, view)
+        return [_finding(entry, violation, view) for violation in violations] if violations else []
 
     faults: list[str] = []
     return Verdict(tuple(answers(entries, found, faults)), tuple(faults))
@@ -168,7 +171,8 @@ def _warnings(
     told = view.account.warned
 
     def untold(entry: RuleEntry) -> list[tuple[RuleEntry, RuleWarning]]:
-        return [(entry, w) for w in entry.rule.warnings(view) if f"{entry.rule_id}|{w.key}" not in told]
+        warnings = entry.rule.warnings(view)
+        return [(entry, w) for w in warnings if f"{entry.rule_id}|{w.key}" not in told] if warnings else []
 
     return tuple(answers(entries, untold, faults))
 

@@ -198,19 +198,26 @@ class StateManager:
 
         Shape: empty when nothing in the quote was believable; a plain quote gives one row.
         """
-        instrument = self.instruments.get(quote.contract) or table_instrument(quote.contract)
+        instrument = self._instrument(quote.contract)
         if instrument is None:
             return ()
-        self.instruments.setdefault(quote.contract, instrument)
         rows: list[Quote] = []
         row = self.market.get(quote.contract)
+        band = instrument.tick_size * _DEFAULT.price_band
         for part in _parts(quote):
-            band = instrument.tick_size * _DEFAULT.price_band
             after = quoted(row, part, instrument, at=at, band=band)
             if after is not None:
                 row = after
                 rows.append(after)
         return tuple(rows)
+
+    def _instrument(self, contract: str) -> Instrument | None:
+        known = self.instruments.get(contract)
+        if known is None:
+            known = table_instrument(contract)
+            if known is not None:
+                self.instruments[contract] = known
+        return known
 
     def settle_doubts(self, at: datetime) -> None:
         """Believe the doubted prices that have stood for long enough."""
@@ -220,7 +227,7 @@ class StateManager:
 
     def holders(self, contract: str) -> list[str]:
         """Return the accounts whose P&L a price of this contract moves, ordered by id."""
-        return sorted(name for name, state in self.accounts.items() if contract in state.positions)
+        return sorted([name for name, state in self.accounts.items() if contract in state.positions])
 
     def book_connection(self, event: ConnectionChanged, at: datetime) -> None:
         """Note for every account that a connection was lost or is back."""

@@ -72,7 +72,7 @@ class CompiledReserve(msgspec.Struct, frozen=True):
 
     def amount(self, state: AccountView) -> Decimal:
         """Return the reserve (USD, zero or more) for everything that is held."""
-        return self.for_held(state, state.quantities)
+        return self.for_held(state, state.quantities) if self.ticks else self.usd
 
     def for_held(self, state: AccountView, held: Mapping[str, int]) -> Decimal:
         """Return the reserve (USD, zero or more) for these signed quantities."""

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from riskd.domain.account_view import AccountView
 from riskd.domain.events import AnyEvent, QuoteReported
+from riskd.domain.orders import OrderType
 from riskd.domain.violations import EnforcementAction, RuleViolation
 from riskd.rules.actions import close_or_cancel
 from riskd.rules.contract import Category
@@ -147,8 +148,11 @@ class MaxContractsRule(ConfiguredRule):
         )
 
     def _resting_violation(self, state: AccountView, cut: Trimmed) -> RuleViolation | None:
+        orders = [order for order in state.account.orders.values() if order.type is not OrderType.MARKET]
+        if not orders:
+            return None
         kept = after(state.quantities, cut.reductions)
-        possible = resting(state.account.orders.values(), kept, self._limits.most, self._weights(state))
+        possible = resting(orders, kept, self._limits.most, self._weights(state))
         if not possible.surplus:
             return None
         current, limit = self._shown(possible.total), self._shown(self._limits.most)

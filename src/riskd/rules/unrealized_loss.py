@@ -64,13 +64,14 @@ class UnrealizedLossRule(ConfiguredRule):
     def violations(self, event: AnyEvent | None, state: AccountView) -> tuple[RuleViolation, ...]:
         """Return one violation for each contract, family or account whose open loss has reached the limit."""
         units = open_pnl(state, self._limits.scope)
-        return tuple(self._violation(state, u) for u in units if u.amount <= self._threshold(state, u))
+        return tuple([self._violation(state, u) for u in units if u.amount <= self._threshold(state, u)])
 
     def _threshold(self, state: AccountView, unit: OpenPnl) -> Decimal:
         return self._limits.limit + self._limits.reserve.for_held(state, unit.held)
 
     def _violation(self, state: AccountView, unit: OpenPnl) -> RuleViolation:
         limit = self._limits.limit
+        open_loss, allowed = show(unit.amount), show(limit)
         where = "past" if unit.amount < limit else "at" if unit.amount == limit else "within the reserve of"
         violation = RuleViolation(
             rule_name=self.name,
@@ -79,8 +80,8 @@ class UnrealizedLossRule(ConfiguredRule):
             current_value=unit.amount,
             limit_value=limit,
             exceeded_by=limit - unit.amount,
-            message=f"open loss {show(unit.amount)} USD of {unit.title(state)} is {where} limit {show(limit)} USD",
-            headline=f"UnrealizedLoss violated: {show(unit.amount)} <= {show(limit)}",
+            message=f"open loss {open_loss} USD of {unit.title(state)} is {where} limit {allowed} USD",
+            headline=f"UnrealizedLoss violated: {open_loss} <= {allowed}",
         )
         return close_of(unit, violation)
 

@@ -87,8 +87,7 @@ class FileJournal:
     @property
     def head(self) -> str:
         """Return the hash of the last line."""
-        if self._unchained is not None:
-            self._head, self._unchained = line_hash(self._unchained), None
+        self._chain()
         return self._head
 
     def append(self, entry: JournalEntry) -> None:
@@ -112,6 +111,11 @@ class FileJournal:
         """Let the thread make durable what was appended; returns at once."""
         if self._fd >= 0:
             self._touch(self._fd)
+            self._chain()
+
+    def _chain(self) -> None:
+        if self._unchained is not None:
+            self._head, self._unchained = line_hash(self._unchained), None
 
     def close(self) -> None:
         """Make everything durable and let go of the file."""

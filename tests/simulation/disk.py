@@ -80,6 +80,9 @@ class MemoryDisk:
         self._seqs.append(entry.envelope.seq)
         self._last_at = entry.envelope.at
 
+    def sync(self) -> None:
+        """Do nothing: memory is as durable as it gets."""
+
     @property
     def head(self) -> str:
         """Return no hash: the chain is not what is tried here."""

@@ -100,7 +100,6 @@ class Process:
         self._witness = witness
         self._on_death = on_death
         self.alive = True
-        self.ready = False
         self.dies: Death | None = None
         self._requests: Requests | None = None
         self._alarm_at: datetime | None = None
@@ -111,6 +110,8 @@ class Process:
         saved = store.load()
         after = 0 if disk.problems() else min((seq for _, seq in saved.values()), default=0)
         self._doubtful = bool(disk.problems())
+        self._last_at = last_at
+        self._to_arm: set[str] = set()
         self.core = Core(compile_rulebook, EnforcementEngine(self.receive))
         self.core.restore(restored(saved, disk.tail(after), compile_rulebook))
         self.bus = EventBus(self._handle, now=now, on_overflow=self._overflow, last_seq=last_seq, last_at=last_at)
@@ -124,7 +125,7 @@ class Process:
     def start(self, requests: Requests) -> None:
         """Begin: resume what is on the disk and apply the rules."""
         self._requests = requests
-        self.receive(DaemonStarted(doubtful=self._doubtful))
+        self.receive(DaemonStarted(doubtful=self._doubtful, last_at=self._last_at))
         for account, spec in self._rules.items():
             state = self.core.state_manager.accounts.get(account)
             if state is None or state.rules != spec:
@@ -136,12 +137,25 @@ class Process:
             self.receive(report)
 
     def arm(self) -> None:
-        """Arm every account that is not yet; it has been reconciled by now."""
-        for account in self._rules:
+        """Arm every account as soon as it is reconciled; most are by now."""
+        self._to_arm = set(self._rules)
+        self._arm_reconciled()
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether every account is reconciled and armed."""
+        states = self.core.state_manager.accounts
+        return all(
+            account in states and states[account].armed and states[account].reconciled for account in self._rules
+        )
+
+    def _arm_reconciled(self) -> None:
+        states = self.core.state_manager.accounts
+        for account in sorted(a for a in self._to_arm if a in states and states[a].reconciled):
+            self._to_arm.discard(account)
             self_test(self.core, account, compile_rulebook, self._now())
-            if not self.core.state_manager.accounts[account].armed:
+            if not states[account].armed:
                 self.receive(AccountArmed(account=account))
-        self.ready = True
 
     def receive(self, event: AnyEvent, broker_at: datetime | None = None) -> None:
         """Take one event, with all that it causes, the process's own death included."""
@@ -173,6 +187,8 @@ class Process:
         for account in step.changed:
             self._note(account)
         self._set_alarm()
+        if self._to_arm:
+            self._schedule.after(ms(1), self._arm_reconciled)
 
     def _carry_out(self, seq: int, commands: tuple[AnyCommand, ...]) -> None:
         if self.dies is Death.BETWEEN_REQUESTS and len(commands) > 1:

@@ -92,11 +92,19 @@ class Service:
             self._network.carry([QuoteEvent(contract, now, quote.last, quote.bid, quote.ask)])
 
     def _arm(self, process: Process) -> None:
-        if process.alive and not process.ready:
+        if process.alive:
             process.arm()
+            self._wait_until_ready(process)
+            self._schedule.after(self._plan.poll_every, lambda: self._poll(process))
+
+    def _wait_until_ready(self, process: Process) -> None:
+        if not process.alive:
+            return
+        if process.ready:
             self._calm.ready(self._schedule.now + timedelta(seconds=2))
             self._judge.tell("riskd is ready")
-            self._schedule.after(self._plan.poll_every, lambda: self._poll(process))
+        else:
+            self._schedule.after(timedelta(seconds=1), lambda: self._wait_until_ready(process))
 
     def kill(self, where: Death | None) -> None:
         """Let riskd die now, or in the middle of what it does next."""

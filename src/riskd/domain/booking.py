@@ -97,10 +97,10 @@ def _noted(state: AccountState, fill: Fill, execution: Execution) -> AccountStat
 
 
 def _comes_late(state: AccountState, fill: Fill) -> bool:
-    """Tell whether a newer fill of the same contract is booked already."""
-    if state.last_fill_at is None or fill.at >= state.last_fill_at:
+    """Tell whether a fill of the same contract that is newer, or of the same moment, is booked already."""
+    if state.last_fill_at is None or fill.at > state.last_fill_at:
         return False
-    return any(f.contract == fill.contract and f.at > fill.at for f in state.fills.values())
+    return any(f.contract == fill.contract and f.at >= fill.at for f in state.fills.values())
 
 
 def _book_between(state: AccountState, fill: Fill, place: Place) -> AccountState:

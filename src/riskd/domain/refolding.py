@@ -88,7 +88,7 @@ def _folded(
     seqs = _seqs(state.positions.get(contract))
     lots: tuple[Lot, ...] = carried.lots if carried else ()
     own = realized = flow = fees = ZERO
-    for fill in sorted((f for f in fills if f.contract == contract), key=_time):
+    for fill in _in_order(f for f in fills if f.contract == contract):
         lot = lot_of(fill, seq=seqs.get(fill.trade_id, state.last_fill_seq), at=fill.at)
         matched = match(lots, lot, place.method)
         lots = matched.lots
@@ -104,8 +104,16 @@ def _seqs(position: Position | None) -> Mapping[str, int]:
     return {lot.trade_id: lot.seq for lot in position.lots} if position else {}
 
 
-def _time(fill: Fill) -> datetime:
-    return fill.at
+def _in_order(fills: Iterable[Fill]) -> list[Fill]:
+    """Sort fills by the broker's time; of one moment as they came.
+
+    Shape: an order that turns a position round is two trades of one moment, of which the one with a P&L closes.
+    """
+    booked = list(fills)
+    first_of: dict[tuple[datetime, str], int] = {}
+    for index, fill in enumerate(booked):
+        first_of.setdefault((fill.at, fill.order_id or fill.trade_id), index)
+    return sorted(booked, key=lambda f: (f.at, first_of[f.at, f.order_id or f.trade_id], f.pnl is None))
 
 
 def _with_position(

@@ -166,3 +166,17 @@ def test_a_snapshot_reads_trades_from_where_the_last_one_had_got_to() -> None:
 
     assert desk.requests[0].since == day_start(trading_day(first_read_at))
     assert first_read_at - timedelta(minutes=2) < desk.requests[-1].since < first_read_at
+
+
+def test_the_two_trades_of_a_turn_may_come_the_wrong_way_round() -> None:
+    """An order turned short 1 into long 1; its opening half is reported before its closing half."""
+    desk = Desk(MAX9)
+    desk.fill("sell", 1, "MNQ", "18010")
+    desk.wait(timedelta(seconds=1))
+    opens = missed(desk, "buy", 1, "18000", name="OPENS")
+    closes = missed(desk, "buy", 1, "18000", name="CLOSES", pnl="20")
+    for half in (opens, closes):
+        desk.publish(msgspec.structs.replace(half, order_id="TURN"))
+
+    assert desk.holds("MNQ") == 1
+    assert figures(desk) == (20, 20, 20)

@@ -7,17 +7,17 @@ from typing import Annotated
 
 import typer
 
+from riskd.app.configuration.commands import config_app
+from riskd.app.configuration.preset_commands import preset_app
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Run riskd and change what it enforces.",
 )
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `run` a command of its own although there are few."""
+app.add_typer(config_app, name="config")
+app.add_typer(preset_app, name="preset")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import typer
 
+from riskd.app.configuration.commands import config_app
 from riskd.app.demo.command import demo_command
 from riskd.app.replay.command import replay_command
 from riskd.app.scenario.command import scenario_command
@@ -15,6 +16,7 @@ app = typer.Typer(
 app.command("demo")(demo_command)
 app.command("replay")(replay_command)
 app.command("scenario")(scenario_command)
+app.add_typer(config_app, name="config")
 
 
 def main() -> None:

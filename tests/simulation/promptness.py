@@ -93,6 +93,8 @@ class Promptness:
         limits = self._plans[account].limits
         if limits.loss is None or self._lockouts.until(account) is not None:
             return False
+        if limits.basis != "combined" and self._truth.of(account).day(day_of(self._schedule.now)).voided:
+            return False  # what half a round trip realized, when the other half was taken back, is anybody's guess
         realized = self._truth.of(account).realized(day_of(self._schedule.now))
         net = realized if limits.basis == "realized" else self.net(account)
         if limits.basis == "worst" and net is not None:

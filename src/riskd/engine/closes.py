@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from riskd.domain.account import AccountState, Cancel, Close, CloseStatus, Enforcement, Retry
+from riskd.domain.account import AccountState, Cancel, Close, CloseStatus, Enforcement, Retry, Trim
 from riskd.domain.booking import with_item
 from riskd.domain.calendar import market_open, next_open
 from riskd.domain.events import (
@@ -118,6 +118,7 @@ def _attribute(before: AccountState, state: AccountState, fill: Fill) -> Account
     if foreign or bound_elsewhere:
         return state
     state = _with_close(state, _replace(close, filled=close.filled + fill.quantity))
+    state = _replace(state, trims={**state.trims, close.contract: Trim(seq=close.seq, rule=close.rule)})
     executions = tuple(_replace(e, own=True) if e.trade_id == fill.trade_id else e for e in state.executions)
     state = _replace(state, executions=executions)
     state = _noted_overshoot(state, close, fill)

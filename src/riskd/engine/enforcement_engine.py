@@ -21,7 +21,6 @@ from riskd.domain.account import (
     Lockout,
     NoNewRisk,
     Retry,
-    Trim,
 )
 from riskd.domain.account_view import DISAGREEMENT, AccountView
 from riskd.domain.calendar import day_start
@@ -356,7 +355,6 @@ class AccountPass:
         self.state = _replace(
             self.state,
             closes={**self.state.closes, contract: close},
-            trims={**self.state.trims, contract: Trim(seq=self._seq, rule=want.rule)},
         )
         self._commands.append(
             ClosePosition(
@@ -456,13 +454,8 @@ class AccountPass:
         state = self.state
         if not (state.trims or state.close_requests or state.overshot or state.retries):
             return
-        trims = {
-            contract: trim
-            for contract, trim in state.trims.items()
-            if contract in state.positions
-            or contract in state.closes
-            or any(o.contract == contract and o.seq <= trim.seq for o in state.orders.values())
-        }
+        left_over = {cancel.order.contract for cancel in leftover_exits(state).values()}
+        trims = {c: trim for c, trim in state.trims.items() if c in state.closes or c in left_over}
         requests, overshot = _still_open(state, state.close_requests), _still_open(state, state.overshot)
         retries = {key: retry for key, retry in state.retries.items() if key in state.orders or state.quantity(key)}
         before = (state.trims, state.close_requests, state.overshot, state.retries)
@@ -542,9 +535,12 @@ def _still_open(state: AccountState, wanted: Mapping[str, int]) -> Mapping[str, 
 def read_since(state: AccountState) -> datetime:
     """Return from when on a snapshot must read fills: a little before the last such reading began, or the day's start.
 
-    Shape: never from the last fill known: an older one may have been lost on the way.
+    Shape: never from the last fill known: an older one may have been lost on the way. The whole day where the fills do
+    not explain the broker's position: one of them may have been taken back.
     """
-    return day_start(state.trading_day) if state.fills_until is None else state.fills_until - OVERLAP
+    start = day_start(state.trading_day)
+    unexplained = any(reported.drift is not None for reported in state.reported.values())
+    return start if state.fills_until is None or unexplained else state.fills_until - OVERLAP
 
 
 def snapshot_due(state: AccountState) -> datetime | None:

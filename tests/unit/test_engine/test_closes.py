@@ -6,7 +6,7 @@ from riskd.domain.events import Outcome
 from riskd.domain.orders import OrderStatus, OrderType
 from tests.support.desk import Desk, contract
 
-MAX1 = {"MaxContracts": {"max_contracts": 1}}
+MAX1 = {"MaxContracts": {"max_contracts": 1, "count_working": False}}
 LOSS500 = {"DailyRealizedLoss": {"limit": "-500.00"}}
 
 
@@ -140,3 +140,19 @@ def test_the_traders_own_exit_does_not_answer_for_riskds_close() -> None:
 
     assert len(desk.closes) == 2
     assert not desk.state.error_state
+
+
+def test_after_a_trim_the_traders_own_exits_are_his_own_business() -> None:
+    """After a trim the trader turns the position round: the order that he left resting is not cancelled."""
+    desk = Desk(MAX1)
+    desk.order("REST", "buy", 1, "MNQ")
+    desk.fill("buy", 2, "MNQ", "18000")
+    desk.outcome(Outcome.ACCEPTED)
+    desk.fill("sell", 1, "MNQ", "18000")
+    assert not desk.state.trims
+    desk.forget()
+
+    desk.fill("sell", 1, "MNQ", "18000", order_id="TURN")
+    desk.fill("sell", 1, "MNQ", "18000", order_id="TURN")
+
+    assert desk.cancels == []

@@ -8,6 +8,7 @@ import msgspec
 from riskd.domain.calendar import day_start, trading_day
 from riskd.domain.events import Fill
 from riskd.domain.orders import Side
+from riskd.domain.refolding import stand_in_id
 from tests.support.desk import Desk, contract
 
 MAX9 = {"MaxContracts": {"max_contracts": 9}}
@@ -180,3 +181,21 @@ def test_the_two_trades_of_a_turn_may_come_the_wrong_way_round() -> None:
 
     assert desk.holds("MNQ") == 1
     assert figures(desk) == (20, 20, 20)
+
+
+def test_a_position_that_nothing_explains_has_the_whole_day_read_again() -> None:
+    """The report that took a trade of this morning back was lost: the second look reads all of today's trades."""
+    desk = Desk(MAX9)
+    bought = missed(desk, "buy", 1, "18000")
+    desk.publish(bought)
+    desk.fill("sell", 1, "MNQ", "18010", pnl="20")
+    desk.position("MNQ", -1)
+    desk.wait(timedelta(seconds=1))
+    desk.snapshot({"MNQ": -1})
+    desk.wait(timedelta(seconds=10))
+
+    assert desk.requests[-1].since == day_start(trading_day(desk.at))
+    desk.snapshot({"MNQ": -1}, fills=[msgspec.structs.replace(bought, voided=True)])
+
+    assert desk.holds("MNQ") == -1
+    assert stand_in_id(contract("MNQ")) not in desk.state.fills

@@ -7,6 +7,7 @@ from typing import Final
 
 from riskd.domain.account import AccountState, PnlSettings, Position
 from riskd.domain.booking import book_fill
+from riskd.domain.calendar import day_start
 from riskd.domain.events import AnyEvent, Fill
 from riskd.domain.instruments import Instrument, root_of_contract
 from riskd.domain.market import Market
@@ -138,6 +139,10 @@ class AccountView:
             instrument = self.instruments.get(contract)
             if instrument is None:
                 continue
+            if not instrument.point_value:
+                # Nobody says what a point is worth: the broker's own figures are all there is.
+                total += sum((f.pnl or ZERO for f in self.account.fills.values() if f.contract == contract), ZERO)
+                continue
             total += instrument.point_value * (flow + self._held_value(contract))
         return total
 
@@ -146,9 +151,17 @@ class AccountView:
         if position is None:
             return ZERO
         mark = self.mark(contract, position.quantity)
-        if mark is None:
-            return sum((lot.price * lot.quantity for lot in position.lots), ZERO)
-        return mark * position.quantity
+        if mark is not None:
+            return mark * position.quantity
+        # Without a price nothing is won or lost: what was carried in is worth its 17:00 mark, the rest what it cost.
+        carried, begins = self.account.carried_marks.get(contract), day_start(self.account.trading_day)
+        return sum(
+            (
+                (carried if carried is not None and lot.opened_at < begins else lot.price) * lot.quantity
+                for lot in position.lots
+            ),
+            ZERO,
+        )
 
     @property
     def equity(self) -> Decimal | None:

@@ -71,6 +71,11 @@ def book_fill(
     return _book_between(state, fill, place) if _comes_late(state, fill) else _book_next(state, fill, place)
 
 
+def _remembered_from(state: AccountState) -> datetime:
+    """Return since when trade ids are remembered: the start of the TradingDay before this one."""
+    return day_start(trading_day(day_start(state.trading_day) - timedelta(seconds=1)))
+
+
 def _book_next(state: AccountState, fill: Fill, place: Place) -> AccountState:
     """Book a fill that is newer than all others of its contract."""
     old = state.positions.get(fill.contract)
@@ -164,7 +169,13 @@ def _position(
 
 
 def _book_late(state: AccountState, fill: Fill, place: Place) -> AccountState:
-    """Book a fill of the day before: it changes what was carried in, at its 17:00 mark, and no P&L of today."""
+    """Book a fill of the day before: it changes what was carried in, at its 17:00 mark, and no P&L of today.
+
+    Shape: an older one is not booked. Its id is forgotten, so that it cannot be told from one that was; what it did to
+    the position is found by snapshots.
+    """
+    if fill.at < _remembered_from(state):
+        return state
     old, held = state.positions.get(fill.contract), state.carried.get(fill.contract)
     lot = lot_of(fill, seq=place.seq, at=fill.at)
     matched = match(held.lots if held else (), lot, place.method)

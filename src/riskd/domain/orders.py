@@ -55,8 +55,8 @@ class WorkingOrder(msgspec.Struct, frozen=True):
     """An order that may still fill.
 
     Units: ``size`` and ``filled`` in contracts, prices in points.
-    Shape: ``seq`` is the envelope that first reported it; ``parent`` the entry order of a bracket child, ``linked`` the
-    OCO sibling.
+    Shape: ``seq`` is the envelope that first reported it, ``reported_seq`` the last; ``parent`` the entry order of a
+    bracket child, ``linked`` the OCO sibling.
     """
 
     order_id: str
@@ -73,6 +73,7 @@ class WorkingOrder(msgspec.Struct, frozen=True):
     tag: str | None = None
     created_at: datetime | None = None
     seq: int = 0
+    reported_seq: int = 0
 
     @property
     def remaining(self) -> int:
@@ -92,20 +93,49 @@ def worst_case(orders: Iterable[WorkingOrder], side: Side) -> int:
     return total
 
 
-def entries(orders: Iterable[WorkingOrder], position: int) -> tuple[WorkingOrder, ...]:
-    """Return the orders of one contract that could open or enlarge a position, oldest first.
+class OrderSplit(msgspec.Struct, frozen=True):
+    """An order and how many of its remaining contracts are an exit and how many could open or enlarge a position."""
 
-    Shape: an order on the closing side is an exit as far as it cannot, with the older ones, go through zero; bracket
-    children whose entry is still unfilled are exits of what they will protect.
+    order: WorkingOrder
+    exit: int
+    entry: int
+
+    @property
+    def cut(self) -> WorkingOrder:
+        """Return the order as it would be with its exit alone."""
+        return msgspec.structs.replace(self.order, size=self.order.filled + self.exit)
+
+
+def asleep(order: WorkingOrder) -> bool:
+    """Tell whether this is a bracket child whose entry is unfilled: an exit of what is not held yet."""
+    return order.status is OrderStatus.SUSPENDED and order.parent is not None
+
+
+def split_orders(orders: Iterable[WorkingOrder], position: int) -> tuple[OrderSplit, ...]:
+    """Divide each order of one contract into the exit that fits the position and the entry that is left.
+
+    Shape: oldest first, without sleeping bracket children. Room is given to protective stops before targets and to
+    older orders before newer ones; the legs of an OCO pair share it.
     """
-    found: list[WorkingOrder] = []
-    exits: list[WorkingOrder] = []
-    for order in sorted(orders, key=lambda o: (o.seq, o.order_id)):
-        if order.status is OrderStatus.SUSPENDED and order.parent is not None:
-            continue
-        closing = position != 0 and order.side.sign * position < 0
-        if closing and worst_case([*exits, order], order.side) <= abs(position):
-            exits.append(order)
-        else:
-            found.append(order)
-    return tuple(found)
+    awake = sorted((order for order in orders if not asleep(order)), key=_placed)
+    exits: dict[str, OrderSplit] = {}
+    for order in sorted(awake, key=lambda o: (o.type not in PROTECTIVE, *_placed(o))):
+        fits = 0
+        if order.side.sign * position < 0:
+            others = [known.cut for known in exits.values() if not _are_linked(known.order, order)]
+            fits = max(min(order.remaining, abs(position) - worst_case(others, order.side)), 0)
+        exits[order.order_id] = OrderSplit(order, fits, order.remaining - fits)
+    return tuple(exits[order.order_id] for order in awake)
+
+
+def _placed(order: WorkingOrder) -> tuple[int, str]:
+    return order.seq, order.order_id
+
+
+def _are_linked(one: WorkingOrder, other: WorkingOrder) -> bool:
+    return one.linked == other.order_id or other.linked == one.order_id
+
+
+def entries(orders: Iterable[WorkingOrder], position: int) -> tuple[WorkingOrder, ...]:
+    """Return the orders of one contract that could open or enlarge a position, wholly or in part, oldest first."""
+    return tuple(part.order for part in split_orders(orders, position) if part.entry or not part.exit)

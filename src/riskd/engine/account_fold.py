@@ -9,6 +9,7 @@ import msgspec
 
 from riskd.domain.account import AccountState, PnlSettings, Reported
 from riskd.domain.booking import book_fill, with_item
+from riskd.domain.calendar import day_start
 from riskd.domain.events import (
     AccountReported,
     Fill,
@@ -24,6 +25,8 @@ from riskd.domain.refolding import Place, adopt
 LOOKS_APART: Final = timedelta(milliseconds=500)
 POSITIONS_TRAIL: Final = timedelta(seconds=5)
 """How long the broker's positions may trail its fills, by REST as by hub; observers call them eventually consistent."""
+DOUBTFUL: Final = "doubtful journal"
+"""The cause of taking no new risk after a start from files whose end cannot be trusted, until reconciled."""
 _replace: Final = msgspec.structs.replace
 
 
@@ -43,7 +46,12 @@ def fold_fill(state: AccountState, fill: Fill, context: Context) -> AccountState
     Errors: KeyError for a contract without an instrument; the state manager makes sure of one first.
     """
     instrument = context.instruments[fill.contract]
+    said = state.reported.get(fill.contract)
     state = book_fill(state, fill, instrument, seq=context.seq, at=context.at, method=context.settings.matching)
+    if said is not None and said.disagrees_since is None:
+        # The broker's last word on the position is older than this fill: it does not contradict it.
+        said = _replace(said, quantity=state.quantity(fill.contract))
+        state = _replace(state, reported=with_item(state.reported, fill.contract, said))
     return _compared(state, fill.contract, context.at)
 
 
@@ -61,9 +69,11 @@ def fold_order(state: AccountState, event: OrderReported, seq: int) -> AccountSt
 
 def _merged(known: WorkingOrder | None, order: WorkingOrder, seq: int) -> WorkingOrder:
     if known is None:
-        return _replace(order, seq=seq)
+        return _replace(order, seq=seq, reported_seq=seq)
     # The hub leaves out what is null, so a link or parent once seen is kept.
-    return _replace(order, seq=known.seq, parent=order.parent or known.parent, linked=order.linked or known.linked)
+    return _replace(
+        order, seq=known.seq, reported_seq=seq, parent=order.parent or known.parent, linked=order.linked or known.linked
+    )
 
 
 def fold_position(state: AccountState, event: PositionReported, at: datetime) -> AccountState:
@@ -114,7 +124,7 @@ def fold_snapshot(state: AccountState, event: SnapshotReported, context: Context
     """
     void = state.last_fill_seq > event.asked_seq
     state = _answered(state, event)
-    for fill in sorted(event.fills, key=lambda f: (f.at, f.trade_id)):
+    for fill in sorted(event.fills, key=lambda f: (f.at, len(f.trade_id), f.trade_id)):
         state = fold_fill(state, fill, context)
     if void:
         return Snapshot(state, void=True)
@@ -129,7 +139,8 @@ def fold_snapshot(state: AccountState, event: SnapshotReported, context: Context
     state, adopted = _positions(state, event.positions, context)
     recheck = 0 if event.asked_seq >= state.recheck_seq else state.recheck_seq
     state = _cross_checked(_with_base(state, event.balance))
-    state = _replace(state, reconciled=True, recheck_seq=recheck, snapshot_seq=event.asked_seq)
+    trusted = tuple(cause for cause in state.no_new_risk if cause.cause != DOUBTFUL)
+    state = _replace(state, reconciled=True, recheck_seq=recheck, snapshot_seq=event.asked_seq, no_new_risk=trusted)
     return Snapshot(state, void=False, adopted=adopted)
 
 
@@ -169,7 +180,7 @@ def _working(state: AccountState, event: SnapshotReported, seq: int) -> Mapping[
         for order in event.orders
         if order.status not in ENDED and state.ended.get(order.order_id, 0) <= event.asked_seq
     }
-    newer = {key: order for key, order in state.orders.items() if order.seq > event.asked_seq}
+    newer = {key: order for key, order in state.orders.items() if order.reported_seq > event.asked_seq}
     return {**shown, **newer}
 
 
@@ -196,8 +207,11 @@ def _settle(state: AccountState, shown: PositionReported, context: Context) -> t
     confirmed = old is not None and old.drift == drift and context.at >= adoptable_at(state, contract, old)
     drift_at = (old.drift_at if old is not None and old.drift == drift else None) or context.at
     if confirmed or not state.reconciled:
-        price = _adoption_price(state, shown, context)
         place = Place(context.instruments[contract], context.settings.matching, context.seq)
+        if state.snapshot_seq == 0 and not state.reconciled:
+            price, drift_at = _carried_price(state, shown, context), day_start(state.trading_day)
+        else:
+            price = _adoption_price(state, shown, context)
         state = adopt(state, contract, shown.quantity, price, place, at=drift_at)
         return _replace(state, reported=with_item(state.reported, contract, kept)), True
     since = old.disagrees_since if old and old.disagrees_since else context.at
@@ -214,6 +228,21 @@ def adoptable_at(state: AccountState, contract: str, reported: Reported) -> date
     filled_at = next((e.at for e in reversed(state.executions) if e.contract == contract), None)
     moves = [at + POSITIONS_TRAIL for at in (filled_at, state.voided_at) if at is not None]
     return max([looked, *moves])
+
+
+def _carried_price(state: AccountState, shown: PositionReported, context: Context) -> Decimal:
+    """Return the likeliest entry of what was carried in before riskd knew the account.
+
+    Shape: the broker's average while the position is held; else what the P&L of the fill that closed it says.
+    """
+    if shown.quantity:
+        return shown.average_price
+    worth = context.instruments[shown.contract].point_value
+    fills = [f for f in state.fills.values() if f.contract == shown.contract]
+    closing = next((f for f in fills if f.pnl is not None), None)
+    if closing is None or closing.pnl is None or not worth:
+        return fills[0].price if fills else shown.average_price
+    return closing.price + closing.side.sign * closing.pnl / (closing.quantity * worth)
 
 
 def _adoption_price(state: AccountState, shown: PositionReported, context: Context) -> Decimal:

@@ -95,14 +95,22 @@ class Core:
         return self.risk_engine.rulebooks
 
     def restore(self, states: Mapping[str, AccountState]) -> None:
-        """Take over accounts that were written to disk, with the rules that were in force.
+        """Take over accounts that were written to disk, with the rules that were in force and the last prices known.
 
         Shape: a DaemonStarted must be the first envelope of the new run.
         """
-        self.state_manager.accounts.update(states)
         for account, state in states.items():
+            self._restore_prices(state)
+            self.state_manager.accounts[account] = _replace(state, prices={}) if state.prices else state
             if state.rules:
                 self._use_rules(account, state.rules)
+
+    def _restore_prices(self, state: AccountState) -> None:
+        market = self.state_manager.market
+        newer = {c: row for c, row in state.prices.items() if c not in market or market[c].at <= row.at}
+        market.update(newer)
+        # The journal may not have them yet, and whoever replays it must start from the same prices.
+        self._unwritten.update(newer)
 
     def next_deadline(self) -> datetime | None:
         """Return when a ClockTicked is due, None while time alone changes nothing.
@@ -145,7 +153,7 @@ class Core:
 
     def _doubted(self, event: AnyEvent) -> bool:
         row = self.state_manager.market.get(event.contract) if isinstance(event, QuoteReported | Fill) else None
-        return row is not None and row.doubted is not None
+        return row is not None and row.doubted
 
     def _note_deadlines(self, event: AnyEvent, changed: Iterable[str], *, doubted: bool) -> None:
         """Note whose deadlines may have moved: of one account's event only its own, as long as no price is doubted."""
@@ -173,7 +181,7 @@ class Core:
                 manager.book_silence(event)
                 self._tell_silence(event, envelope, work)
             case DaemonStarted():
-                manager.restart(event.last_at)
+                manager.restart(event, envelope.at)
             case ConnectionChanged():
                 manager.book_connection(event, envelope.at)
             case RulesApplied():
@@ -267,31 +275,52 @@ class Core:
         manager = self.state_manager
         manager.accounts[account] = self._progress(before, manager.accounts[account], envelope, work)
         state, rulebook = manager.accounts[account], self.rulebooks.get(account)
-        if rulebook is None or not (state.armed and state.reconciled):
+        if rulebook is None or not state.armed:
+            return
+        if not state.reconciled:
+            self._hold(account, envelope, work)
             return
         work.evaluated.append(account)
         if manager.quarantined:
-            self._quarantine(account, before, envelope)
+            self._quarantine(account, before, envelope, work)
         self._judge(account, rulebook, envelope, work)
         self._assert_invariants(account, before, envelope, work)
         manager.accounts[account] = rule_changes.with_lockout_noted(manager.accounts[account])
 
-    def _quarantine(self, account: str, before: AccountState, envelope: Envelope) -> None:
+    def _hold(self, account: str, envelope: Envelope, work: _Work) -> None:
+        """Enforce the lockouts and cooldowns of before the start although the broker's view is not known yet."""
+        manager = self.state_manager
+        state = manager.accounts[account]
+        if state.shadow or not (state.lockouts or state.no_new_risk):
+            return
+        work.evaluated.append(account)
+        view = manager.view(account, envelope.at)
+        one_pass = AccountPass(view, seq=envelope.seq, findings=(), projected=(), engine=self.enforcement_engine)
+        one_pass.hold()
+        manager.accounts[account] = one_pass.state
+        work.commands.extend(one_pass.commands)
+
+    def _quarantine(self, account: str, before: AccountState, envelope: Envelope, work: _Work) -> None:
         """Take no new risk in contracts whose record contradicts the table; the rest of the account goes on."""
         manager = self.state_manager
         state = manager.accounts[account]
         touched = {*state.positions, *(order.contract for order in state.orders.values())}
         stopped = {cause.contract for cause in state.no_new_risk}
         for contract in sorted(touched & manager.quarantined - stopped):
+            reason = f"{contract} is not what the built-in table knows, so its P&L cannot be trusted"
             stop = NoNewRisk(
                 cause=f"quarantine {contract}",
                 until=None,
                 since=envelope.at,
-                reason=f"the broker's record of {contract} contradicts the built-in table",
+                reason=reason,
                 allowance={contract: before.quantity(contract)},
                 contract=contract,
             )
             state = _replace(state, no_new_risk=(*state.no_new_risk, stop))
+            if not manager.instruments[contract].point_value:
+                # A record that contradicts the table has been told of when it came; this one has no record at all.
+                text = f"{reason}: no new risk in it"
+                work.commands.append(_alert(account, envelope, "quarantine", Severity.CRITICAL, text))
         manager.accounts[account] = state
 
     def _progress(self, before: AccountState, state: AccountState, envelope: Envelope, work: _Work) -> AccountState:

@@ -144,6 +144,15 @@ class AccountPass:
             self._tell_errors()
         self._ask_for_snapshot()
 
+    def hold(self) -> None:
+        """Enforce only what stood before: nothing begins, nothing ends, until the account has been reconciled."""
+        self._shrink_allowances()
+        self._flatten_what_appears()
+        if self.state.can_trade:
+            self._command(self._wants())
+        self._tell_errors()
+        self._ask_for_snapshot()
+
     # --- lockouts and cooldowns --------------------------------------------------------------------------------
 
     def _release_what_has_ended(self) -> None:

@@ -7,13 +7,14 @@ from typing import Final
 
 import msgspec
 
-from riskd.domain.account import AccountState, Close, CloseStatus, PnlSettings
+from riskd.domain.account import AccountState, Close, CloseStatus, NoNewRisk, PnlSettings
 from riskd.domain.account_view import AccountView
 from riskd.domain.booking import new_account, roll_day
 from riskd.domain.events import (
     AccountReported,
     AnyEvent,
     ConnectionChanged,
+    DaemonStarted,
     Envelope,
     FeedSilent,
     Fill,
@@ -26,6 +27,7 @@ from riskd.domain.events import (
 from riskd.domain.instruments import Instrument, table_instrument, unknown_instrument
 from riskd.domain.market import Quote, filled, quoted, settled
 from riskd.engine.account_fold import (
+    DOUBTFUL,
     Context,
     fold_account,
     fold_fill,
@@ -59,6 +61,10 @@ class StateManager:
         self.instruments: dict[str, Instrument] = {}
         self.settings: dict[str, PnlSettings] = {}
         self.quarantined: set[str] = set()
+
+    def to_write(self, account: str) -> AccountState:
+        """Return the account as it goes to disk: with the prices that a judgement after a restart must start from."""
+        return _replace(self.accounts[account], prices=dict(self.market))
 
     def settings_of(self, account: str) -> PnlSettings:
         """Return how this account's P&L is reckoned."""
@@ -167,7 +173,10 @@ class StateManager:
         """Make sure that every contract the event names has an instrument, so that no fact is lost."""
         for contract in _contracts(event):
             if contract not in self.instruments:
-                self.instruments[contract] = table_instrument(contract) or unknown_instrument(contract)
+                known = table_instrument(contract)
+                self.instruments[contract] = known or unknown_instrument(contract)
+                if known is None:
+                    self.quarantined.add(contract)
 
     def _mark_by_fill(self, fill: Fill, at: datetime) -> None:
         row = filled(self.market.get(fill.contract), fill.contract, fill.price, min(fill.at, at))
@@ -203,13 +212,17 @@ class StateManager:
             return ()
         rows: list[Quote] = []
         row = self.market.get(quote.contract)
-        band = instrument.tick_size * _DEFAULT.price_band
-        for part in _parts(quote):
-            after = quoted(row, part, instrument, at=at, band=band)
+        band = instrument.tick_size * self._price_band()
+        for number, part in enumerate(_parts(quote)):
+            after = quoted(row, part, instrument, at=at, band=band, counts=number == 0)
             if after is not None:
                 row = after
                 rows.append(after)
         return tuple(rows)
+
+    def _price_band(self) -> int:
+        """Return the narrowest band of all accounts: they share one market table, and its doubt must suit each."""
+        return min((settings.price_band for settings in self.settings.values()), default=_DEFAULT.price_band)
 
     def _instrument(self, contract: str) -> Instrument | None:
         known = self.instruments.get(contract)
@@ -222,7 +235,7 @@ class StateManager:
     def settle_doubts(self, at: datetime) -> None:
         """Believe the doubted prices that have stood for long enough."""
         for contract, row in self.market.items():
-            if row.doubted is not None:
+            if row.doubted:
                 self.market[contract] = settled(row, at)
 
     def holders(self, contract: str) -> list[str]:
@@ -238,18 +251,28 @@ class StateManager:
             gap = state.gap_since if event.up else (state.gap_since or at)
             self.accounts[name] = _replace(state, down=down, gap_since=gap)
 
-    def restart(self, last_at: datetime | None) -> None:
-        """Forget what a new process cannot know: that anything is reconciled, and how outstanding requests ended."""
+    def restart(self, event: DaemonStarted, at: datetime) -> None:
+        """Forget what a new process cannot know: that anything is reconciled, and how outstanding requests ended.
+
+        Shape: after files whose end cannot be trusted, no new risk is taken until the accounts are reconciled.
+        """
         for name, state in self.accounts.items():
             self.accounts[name] = _replace(
                 state,
+                no_new_risk=(*state.no_new_risk, _doubt(state, at)) if event.doubtful else state.no_new_risk,
                 reconciled=False,
                 down={},
-                gap_since=state.gap_since or last_at,
+                gap_since=state.gap_since or event.last_at,
                 asked=None,
                 cancels={},
                 closes={contract: _unknown(close, state.seq) for contract, close in state.closes.items()},
             )
+
+
+def _doubt(state: AccountState, at: datetime) -> NoNewRisk:
+    reason = "the end of the journal cannot be trusted"
+    allowance = {contract: position.quantity for contract, position in state.positions.items()}
+    return NoNewRisk(cause=DOUBTFUL, until=None, since=at, reason=reason, allowance=allowance)
 
 
 def _unknown(close: Close, seq: int) -> Close:

@@ -104,19 +104,20 @@ def read_user_event(target: str, arguments: bytes | msgspec.Raw, received_at: da
 
 
 def _reading(target: str, raw: msgspec.Raw, received_at: datetime) -> Reading:
-    said: Reported | Stamped | Malformed
     match target:
         case "GatewayUserTrade":
-            said = read_fill(raw, received_at)
+            return _read("trade", raw, lambda: _dated_fill(wire.TRADE.decode(raw), received_at))
         case "GatewayUserOrder":
-            said = _read("order", raw, lambda: _dated_order(wire.ORDER.decode(raw)))
+            return _read("order", raw, lambda: _dated_order(wire.ORDER.decode(raw)))
         case "GatewayUserPosition":
-            said = read_position(raw)
+            return _read("position", raw, lambda: Stamped(_position(wire.POSITION.decode(raw)), None))
         case _:
-            said = read_account(raw)
-    if isinstance(said, Stamped | Malformed):
-        return said
-    return Stamped(said, said.at if isinstance(said, Fill) else None)
+            return _read("account", raw, lambda: Stamped(_account(wire.ACCOUNT.decode(raw)), None))
+
+
+def _dated_fill(trade: wire.Trade, received_at: datetime) -> Stamped:
+    fill = _fill(trade, received_at)
+    return Stamped(fill, fill.at)
 
 
 def _dated_order(order: wire.Order) -> Stamped:

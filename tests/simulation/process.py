@@ -221,9 +221,8 @@ class Process:
             self._schedule.after(_SAVED_WITHIN, self._save_what_is_due)
 
     def _save(self, account: str) -> None:
-        state = self.core.state_manager.accounts[account]
-        self._saved[account] = state
-        self._store.save(state, self.bus.last_seq)
+        self._saved[account] = self.core.state_manager.accounts[account]
+        self._store.save(self.core.state_manager.to_write(account), self.bus.last_seq)
 
     def _save_what_is_due(self) -> None:
         self._saving = False

@@ -26,14 +26,16 @@ class Recorder:
         store: StateStore,
         accounts: Mapping[str, AccountState],
         *,
+        to_write: Callable[[str], AccountState],
         on_trouble: Callable[[str], None],
     ) -> None:
-        """Record the accounts in ``accounts``, which stays up to date by itself."""
+        """Record the accounts in ``accounts``, which stays up to date by itself; ``to_write`` says what of each."""
         self._journal = journal
         self._store = store
         self._accounts = accounts
         self._saved: dict[str, AccountState] = dict(accounts)
         self._timing = SnapshotTiming()
+        self._to_write = to_write
         self._on_trouble = on_trouble
         self._failing = False
         self._seq = 0
@@ -67,7 +69,7 @@ class Recorder:
     def _save(self, account: str) -> None:
         state = self._accounts[account]
         self._saved[account] = state
-        self._store.save(state, self._seq)
+        self._store.save(self._to_write(account), self._seq)
 
     async def run(self) -> None:
         """Save what has waited long enough, until cancelled."""

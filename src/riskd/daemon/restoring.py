@@ -12,7 +12,7 @@ from riskd.rules.contract import Compile
 def restored(
     saved: Mapping[str, tuple[AccountState, int]], tail: Iterable[JournalEntry], compile_rules: Compile
 ) -> Mapping[str, AccountState]:
-    """Return every account with the journal's later entries folded in.
+    """Return every account with the journal's later entries folded in, and with the prices known at the end of them.
 
     Shape: each account is brought forward by itself, from the seq that its file stands at; what was commanded then is
     not commanded again, and an account that only the journal knows is rebuilt from it.
@@ -41,4 +41,4 @@ def _forwarded(
         core.state_manager.market.update({row.contract: row for row in entry.market})
         if entry.envelope.seq > seq and not foreign:
             core.step(entry.envelope)
-    return core.state_manager.accounts[account]
+    return core.state_manager.to_write(account)

@@ -112,7 +112,11 @@ class Runtime:
         self._broker: ProjectXBroker | None = None
         self._executor = Executor(lambda: self._broker, self.notifier, log, self._stopwatch)
         self._recorder = Recorder(
-            self._journal, self._store, self.state_manager.accounts, on_trouble=self._storage_trouble
+            self._journal,
+            self._store,
+            self.state_manager.accounts,
+            to_write=self.state_manager.to_write,
+            on_trouble=self._storage_trouble,
         )
         self._alarm = Alarm(self.clock, self._ring)
         self._doubtful = doubtful

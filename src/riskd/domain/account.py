@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from riskd.domain.events import Fill, Link
+from riskd.domain.market import Quote
 from riskd.domain.orders import Side, WorkingOrder
 
 
@@ -163,6 +164,26 @@ class Close(msgspec.Struct, frozen=True, omit_defaults=True):
     checks: int = 0
 
 
+class Watch(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A close, outstanding or lately ended, of which fills may still come.
+
+    Units: ``quantity`` positive contracts; ``claimed`` those of fills that were counted towards it because they look
+    like its own; ``held`` signed at sending.
+    Shape: ``orders`` are the market orders that may be the broker's order of it; none is added that is first seen
+    after ``first_seen_by``, and nothing is remembered beyond ``until``. Both are None while the close is outstanding.
+    """
+
+    contract: str
+    held: int
+    quantity: int
+    whole: bool
+    seq: int
+    orders: tuple[str, ...] = ()
+    claimed: int = 0
+    until: datetime | None = None
+    first_seen_by: datetime | None = None
+
+
 class Cancel(msgspec.Struct, frozen=True, omit_defaults=True):
     """The one cancel or resize that is outstanding for an order; ``size`` None cancels it."""
 
@@ -259,6 +280,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     ``voided_at`` is when a trade was last taken back. A snapshot begun after ``recheck_seq`` is wanted while that is
     not zero. ``fills_until`` is how far the broker's own list of trades has been read without a gap. ``reentries``
     counts how often something appeared under the lockout.
+    ``prices`` is the market table as it was when the account was written to disk, and empty while riskd runs.
     ``realized_gap`` is by how much the broker's realized P&L was better than riskd's own at the last flat snapshot, and
     ``realized_doubt`` the same once a second one has shown it. ``ended`` maps the orders that ended lately to the seq
     at which they did, so that a snapshot read before it does not bring them back. ``base`` is the balance without
@@ -266,8 +288,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     snapshot has shown since; ``highest_close`` and ``highest_equity`` are the high-water marks of closed balance at
     17:00 and of equity. ``down`` says which connections are lost since when, ``gap_since`` from when on things may
     have happened unseen. ``close_requests`` and ``overshot`` map contract to the opening seq of a position that is to
-    be closed because somebody asked for it, or because riskd's own close went through zero. ``memories`` are what rules
-    remember, by rule id.
+    be closed because somebody asked for it, or because riskd's own close went through zero. ``watches`` are the closes,
+    by command id, of which fills may still come. ``memories`` are what rules remember, by rule id.
     Source: rules.md section 0 for the definitions.
     """
 
@@ -316,6 +338,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     close_requests: Mapping[str, int] = {}
     overshot: Mapping[str, int] = {}
     closes: Mapping[str, Close] = {}
+    watches: Mapping[str, Watch] = {}
     cancels: Mapping[str, Cancel] = {}
     retries: Mapping[str, Retry] = {}
     trims: Mapping[str, Trim] = {}
@@ -324,6 +347,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     fills_until: datetime | None = None
     recheck_seq: int = 0
     snapshot_seq: int = 0
+    prices: Mapping[str, Quote] = {}
     carried: Mapping[str, Position] = {}
     carried_marks: Mapping[str, Decimal] = {}
     reentries: int = 0

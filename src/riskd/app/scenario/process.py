@@ -48,7 +48,7 @@ class Process:
 
         Errors: CannotHappen when what was written does not lead to where riskd stood.
         """
-        stood = self.core.state_manager.accounts
+        stood = {name: self.core.state_manager.to_write(name) for name in self.core.state_manager.accounts}
         states = restored(self._files, [read_entry(line) for line in self._lines], self._compile)
         for name, state in stood.items():
             if states.get(name) != state:

@@ -48,6 +48,7 @@ from riskd.engine.state_manager import Booked, StateManager
 from riskd.rules.contract import Compile, Rulebook
 
 _replace: Final = msgspec.structs.replace
+_PRICED: Final = (QuoteReported, Fill)
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -152,18 +153,20 @@ class Core:
         )
 
     def _doubted(self, event: AnyEvent) -> bool:
-        row = self.state_manager.market.get(event.contract) if isinstance(event, QuoteReported | Fill) else None
+        row = self.state_manager.market.get(event.contract) if isinstance(event, _PRICED) else None
         return row is not None and row.doubted
 
     def _note_deadlines(self, event: AnyEvent, changed: Iterable[str], *, doubted: bool) -> None:
         """Note whose deadlines may have moved: of one account's event only its own, as long as no price is doubted."""
         stale, manager = self._stale_deadlines, self.state_manager
         stale.update(changed)
-        if isinstance(event, QuoteReported | Fill) and (doubted or self._doubted(event)):
+        if (doubted or self._doubted(event)) and isinstance(event, _PRICED):
             stale.update(manager.holders(event.contract))
+        if isinstance(event, QuoteReported):
+            return
         if isinstance(event, AccountEvent) and not isinstance(event, SnapshotReported):
             stale.add(event.account)
-        elif not isinstance(event, QuoteReported):
+        else:
             stale.update(manager.accounts)
 
     # --- booking and who must be judged ------------------------------------------------------------------------
@@ -252,6 +255,9 @@ class Core:
     def _bring_forward(self, account: str, envelope: Envelope, work: _Work) -> None:
         """Begin the new TradingDay if its time has come, and with it the rules that were to apply from then on."""
         manager = self.state_manager
+        state = manager.accounts[account]
+        if envelope.at < state.day_ends_at and state.pending is None:
+            return
         manager.advance(account, envelope.at)
         turn = rule_changes.due(manager.accounts[account], envelope.at)
         if turn is not None:
@@ -284,8 +290,11 @@ class Core:
         if manager.quarantined:
             self._quarantine(account, before, envelope, work)
         self._judge(account, rulebook, envelope, work)
-        self._assert_invariants(account, before, envelope, work)
-        manager.accounts[account] = rule_changes.with_lockout_noted(manager.accounts[account])
+        state = manager.accounts[account]
+        if state is not before:
+            self._assert_invariants(account, before, envelope, work)
+        if state.lockouts:
+            manager.accounts[account] = rule_changes.with_lockout_noted(manager.accounts[account])
 
     def _hold(self, account: str, envelope: Envelope, work: _Work) -> None:
         """Enforce the lockouts and cooldowns of before the start although the broker's view is not known yet."""
@@ -402,8 +411,6 @@ class Core:
                 work.commands.append(violation_alert(finding, view, envelope.seq, shadow=shadow))
 
     def _assert_invariants(self, account: str, before: AccountState, envelope: Envelope, work: _Work) -> None:
-        if before is self.state_manager.accounts[account]:
-            return
         for sentence in broken(before, self.state_manager.accounts[account]):
             state = self.state_manager.accounts[account]
             self.state_manager.accounts[account] = self._contained(state, sentence, envelope, work)

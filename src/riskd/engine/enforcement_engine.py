@@ -126,7 +126,8 @@ class AccountPass:
 
     def run(self) -> None:
         """Do the whole pass."""
-        self._release_what_has_ended()
+        if self.state.lockouts or self.state.no_new_risk:
+            self._release_what_has_ended()
         if self._findings:
             self._lock()
             self._cool_down()
@@ -136,7 +137,8 @@ class AccountPass:
             self._flatten_what_appears()
         if self.state.can_trade:
             self._command(self._wants())
-        self._follow_flatten()
+        if self.state.flatten is not None:
+            self._follow_flatten()
         if self.state.enforcements:
             self._report_ended()
         self._forget_settled()
@@ -157,10 +159,9 @@ class AccountPass:
 
     def _release_what_has_ended(self) -> None:
         state = self.state
-        if state.no_new_risk:
-            lasting = tuple(c for c in state.no_new_risk if c.until is None or c.until > self.at)
-            if lasting != state.no_new_risk:
-                self.state = state = _replace(state, no_new_risk=lasting)
+        lasting = tuple(c for c in state.no_new_risk if c.until is None or c.until > self.at)
+        if lasting != state.no_new_risk:
+            self.state = state = _replace(state, no_new_risk=lasting)
         if not state.lockouts or state.flatten is not None:
             return
         standing = tuple(x for x in state.lockouts if x.until is None or x.until > self.at)
@@ -308,7 +309,8 @@ class AccountPass:
         if self.state.flatten is not None:
             return flatten_wants(self.state)
         state = self.state
-        parts = [rule_wants(state, self._findings, self._projected, self._close_requests())]
+        asked = self._close_requests() if state.close_requests or state.overshot else ()
+        parts = [rule_wants(state, self._findings, self._projected, asked)]
         if state.no_new_risk:
             parts.append(no_new_risk_wants(self.view.of(state)))
         if state.trims:
@@ -317,8 +319,6 @@ class AccountPass:
 
     def _close_requests(self) -> Iterable[Want]:
         state = self.state
-        if not (state.close_requests or state.overshot):
-            return []
         asked = _still_open(state, state.close_requests)
         overshot = _still_open(state, state.overshot)
         return [
@@ -442,14 +442,17 @@ class AccountPass:
     # --- endings -----------------------------------------------------------------------------------------------
 
     def _report_ended(self) -> None:
-        wanted = {f.entry.rule_id for f in self._projected if f.action.reductions}
-        wanted |= {f.entry.rule_id for f in self._findings if f.action.cancels}
-        wanted |= {c.rule for c in self.state.closes.values()} | {c.cause for c in self.state.no_new_risk}
-        if self.state.flatten is not None:
-            wanted.add(self.state.flatten.rule)
+        under_way = {close.rule for close in self.state.closes.values()}
         for enforcement in self.state.enforcements:
-            if enforcement.rule not in wanted:
+            if enforcement.rule not in under_way and enforcement.rule not in self._wanting():
                 self._end_enforcements(enforcement.rule)
+
+    def _wanting(self) -> set[str]:
+        """Return the rules that still want something, whether or not it is under way."""
+        wanting = {f.entry.rule_id for f in self._projected if f.action.reductions}
+        wanting |= {f.entry.rule_id for f in self._findings if f.action.cancels}
+        wanting |= {cause.cause for cause in self.state.no_new_risk}
+        return wanting if self.state.flatten is None else wanting | {self.state.flatten.rule}
 
     def _end_enforcements(self, rule: str) -> None:
         ended = [e for e in self.state.enforcements if e.rule == rule]
@@ -461,15 +464,16 @@ class AccountPass:
 
     def _forget_settled(self) -> None:
         state = self.state
-        if not (state.trims or state.close_requests or state.overshot or state.retries):
+        if any(contract not in state.closes for contract in state.trims):
+            left_over = {cancel.order.contract for cancel in leftover_exits(state).values()}
+            trims = {c: trim for c, trim in state.trims.items() if c in state.closes or c in left_over}
+            self.state = state = _replace(state, trims=trims)
+        if not (state.close_requests or state.overshot or state.retries):
             return
-        left_over = {cancel.order.contract for cancel in leftover_exits(state).values()}
-        trims = {c: trim for c, trim in state.trims.items() if c in state.closes or c in left_over}
         requests, overshot = _still_open(state, state.close_requests), _still_open(state, state.overshot)
         retries = {key: retry for key, retry in state.retries.items() if key in state.orders or state.quantity(key)}
-        before = (state.trims, state.close_requests, state.overshot, state.retries)
-        if (trims, requests, overshot, retries) != before:
-            self.state = _replace(state, trims=trims, close_requests=requests, overshot=overshot, retries=retries)
+        if (requests, overshot, retries) != (state.close_requests, state.overshot, state.retries):
+            self.state = _replace(state, close_requests=requests, overshot=overshot, retries=retries)
 
     def _tell_errors(self) -> None:
         retries = self.state.retries
@@ -560,7 +564,7 @@ def snapshot_due(state: AccountState) -> datetime | None:
         times.append(long_ago)
     if any(e.waits_until is not None and state.snapshot_seq < e.seq for e in state.episodes.values()):
         times.append(long_ago)
-    if any(retry.needs_snapshot for retry in state.retries.values()):
+    if state.retries and any(retry.needs_snapshot for retry in state.retries.values()):
         times.append(long_ago)
     for contract, reported in state.reported.items():
         if reported.disagrees_since is not None:

@@ -25,7 +25,8 @@ def projected(state: AccountState) -> AccountState:
 
     Shape: the same object where nothing is under way and no reading differs.
     """
-    if not state.closes and all(reported.disagrees_since is None for reported in state.reported.values()):
+    doubted = state.reported and any(r.disagrees_since is not None for r in state.reported.values())
+    if not (state.closes or doubted):
         return state
     positions: dict[str, Position] = {}
     changed = False

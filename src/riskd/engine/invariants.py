@@ -20,12 +20,14 @@ def broken(before: AccountState, after: AccountState) -> Iterable[str]:
     for contract, close in after.closes.items():
         if close.quantity <= 0 or close.quantity > abs(close.held):
             yield f"close {close.command_id} of {contract} is for {close.quantity} of {close.held}"
+    if not before.lockouts:
+        return
     after_causes = {lockout.cause: lockout for lockout in after.lockouts}
     for lockout in before.lockouts:
         kept = after_causes.get(lockout.cause)
         if kept is not None and _shortened(lockout.until, kept.until):
             yield f"lockout {lockout.cause} was shortened from {lockout.until} to {kept.until}"
-    if before.lockouts and not after.lockouts and after.flatten is not None:
+    if not after.lockouts and after.flatten is not None:
         yield "a lockout ended before the account was flat"
 
 

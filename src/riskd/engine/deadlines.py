@@ -5,7 +5,7 @@ from datetime import datetime
 
 from riskd.domain.account import AccountState, CloseStatus
 from riskd.domain.account_view import DISAGREEMENT, AccountView
-from riskd.domain.market import CONFIRM_AFTER, Market
+from riskd.domain.market import Market
 from riskd.engine.closes import ANSWER_WITHIN, FILL_WITHIN, overdue_at
 from riskd.engine.containment import answers
 from riskd.engine.enforcement_engine import SNAPSHOT_WITHIN, snapshot_due
@@ -45,5 +45,5 @@ def _of_account(state: AccountState) -> Iterable[datetime]:
 def _of_market(state: AccountState, market: Market) -> Iterable[datetime]:
     for contract in state.positions:
         row = market.get(contract)
-        if row is not None and row.doubted_at is not None:
-            yield row.doubted_at + CONFIRM_AFTER
+        if row is not None and (due := row.settles_at) is not None:
+            yield due

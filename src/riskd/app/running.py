@@ -11,9 +11,9 @@ from typing import Final
 
 import msgspec
 import typer
-from platformdirs import user_state_path
 
 from riskd.adapters.projectx.settings import ProjectXSettings
+from riskd.app.state_place import default_state_dir
 from riskd.config.errors import ConfigErrors
 from riskd.config.loader import load_config
 from riskd.config.models import Config
@@ -121,7 +121,7 @@ def _wanted(config: Config) -> Wanted:
 def _state_dir(config: Config, file: Path) -> Path:
     if config.paths.state is not None:
         return file.parent / config.paths.state
-    return user_state_path("riskd", appauthor=False)
+    return default_state_dir()
 
 
 def _channels(config: Config) -> tuple[Channel, ...]:

@@ -1,0 +1,1 @@
+"""Asking before trading: what an order would lead to, from what the daemon has written down."""

@@ -5,17 +5,14 @@ is wanted is asked for until it is reached.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 import msgspec
 
 from riskd.domain.account import AccountState, Position
 from riskd.domain.account_view import AccountView
-from riskd.domain.orders import PROTECTIVE, OrderStatus, OrderType, Side, WorkingOrder, worst_case
+from riskd.domain.orders import PROTECTIVE, OrderSplit, OrderStatus, OrderType, Side, WorkingOrder, split_orders
 from riskd.engine.exposure import smaller
 from riskd.engine.risk_engine import Finding
-
-_replace: Final = msgspec.structs.replace
 
 
 class Want(msgspec.Struct, frozen=True):
@@ -86,7 +83,7 @@ def rule_wants(
     """Return what the rules' findings want, the strongest target per contract winning.
 
     Shape: cancels come from the account as it is, reductions from the account with the closes under way counted as
-    done.
+    done. An order that is an exit of what is held is cut to that exit, not cancelled.
     """
     reductions: dict[str, Want] = {}
     cancels: dict[str, WantedCancel] = {}
@@ -100,14 +97,37 @@ def rule_wants(
         return Wants(reductions, cancels)
     for finding in findings:
         rule, reason, headline = _label(finding)
-        for order_id in finding.action.cancels:
-            order = state.orders.get(order_id)
-            if order is not None and cancellable(order, state.orders):
-                cancels.setdefault(order_id, WantedCancel(order, rule, reason, headline))
-    for want in reductions.values():
-        if want.left == 0:
-            cancels.update({k: c for k, c in _orders_of_closed(state, want).items() if k not in cancels})
+        for part in _surplus(state, finding.action.cancels):
+            if cancellable(part.order, state.orders):
+                _merge_cancel(cancels, WantedCancel(part.order, rule, reason, headline, size=_kept(part)))
+    for cancel in (c for want in reductions.values() if want.left == 0 for c in _orders_of_closed(state, want)):
+        _merge_cancel(cancels, cancel)
     return Wants(reductions, cancels)
+
+
+def _surplus(state: AccountState, order_ids: Iterable[str]) -> Iterable[OrderSplit]:
+    """Return those of these orders that still work and are not wholly exits of what is held in their contract."""
+    for order_id in order_ids:
+        order = state.orders.get(order_id)
+        if order is not None:
+            mine = [o for o in state.orders.values() if o.contract == order.contract]
+            parts = {part.order.order_id: part for part in split_orders(mine, _larger(state, order.contract))}
+            part = parts.get(order_id, OrderSplit(order, 0, order.remaining))
+            if part.entry or not part.exit:
+                yield part
+
+
+def _larger(state: AccountState, contract: str) -> int:
+    """Return the larger reading of a position that is in doubt: an exit of what may be held is left alone."""
+    folded, reported = state.quantity(contract), state.reported.get(contract)
+    if reported is None or reported.disagrees_since is None:
+        return folded
+    return max(folded, reported.quantity, key=abs)
+
+
+def _kept(part: OrderSplit) -> int | None:
+    """Return the size that keeps the exit of an order, None where there is none to keep."""
+    return part.cut.size if part.exit else None
 
 
 def _label(finding: Finding) -> tuple[str, str, str]:
@@ -120,13 +140,20 @@ def _merge(reductions: dict[str, Want], want: Want) -> None:
         reductions[want.contract] = want
 
 
-def _orders_of_closed(state: AccountState, want: Want) -> Mapping[str, WantedCancel]:
+def _merge_cancel(cancels: dict[str, WantedCancel], cancel: WantedCancel) -> None:
+    """Let the first cause of a cancel stand unless a later one leaves less of the order."""
+    known = cancels.get(cancel.order.order_id)
+    if known is None or (cancel.size or 0) < (known.size or 0):
+        cancels[cancel.order.order_id] = cancel
+
+
+def _orders_of_closed(state: AccountState, want: Want) -> Iterable[WantedCancel]:
     """Return the orders that go with a position that is closed whole: targets at once, stops when the close stands."""
-    return {
-        order.order_id: WantedCancel(order, want.rule, want.reason)
+    return [
+        WantedCancel(order, want.rule, want.reason)
         for order in sorted(state.orders.values(), key=lambda o: (o.seq, o.order_id))
         if order.contract == want.contract and cancellable(order, state.orders) and not _still_protects(state, order)
-    }
+    ]
 
 
 def no_new_risk_wants(view: AccountView) -> Wants:
@@ -141,16 +168,17 @@ def no_new_risk_wants(view: AccountView) -> Wants:
             left = min(allowed, held, key=abs) if allowed * held > 0 else 0
             if abs(left) < abs(smaller(state, contract)):
                 _merge(reductions, Want(contract, left, cause.cause, cause.reason, ""))
-            for order in view.entry_orders(contract):
-                if cancellable(order, state.orders):
-                    cancels.setdefault(order.order_id, WantedCancel(order, cause.cause, cause.reason))
+            mine = [order for order in state.orders.values() if order.contract == contract]
+            for part in split_orders(mine, view.quantities.get(contract, 0)):
+                if part.entry and cancellable(part.order, state.orders):
+                    _merge_cancel(cancels, WantedCancel(part.order, cause.cause, cause.reason, size=_kept(part)))
     return Wants(reductions, cancels)
 
 
 def leftover_exits(state: AccountState) -> Mapping[str, WantedCancel]:
     """Return the exits that could exceed what riskd left of a position, with the size each may keep.
 
-    Shape: only orders placed before riskd's close; the oldest keep their size, an OCO pair counting as one.
+    Shape: only orders placed before riskd's close; stops keep their size before targets do, then the oldest.
     """
     found: dict[str, WantedCancel] = {}
     for contract, trim in sorted(state.trims.items()):
@@ -169,26 +197,18 @@ def _cut(orders: Iterable[WorkingOrder], position: Position | None) -> Iterable[
         yield from ((order, None) for order in sorted(orders, key=lambda o: (o.seq, o.order_id)))
         return
     side = Side.SELL if position.quantity > 0 else Side.BUY
-    exits: list[WorkingOrder] = []
-    for order in sorted((o for o in orders if o.side is side), key=lambda o: (o.seq, o.order_id)):
-        room = abs(position.quantity) - worst_case(_without_siblings(exits, order), side)
-        allowed = max(min(order.remaining, room), 0)
-        if allowed < order.remaining:
-            yield order, (order.filled + allowed if allowed else None)
-        exits.append(_replace(order, size=order.filled + allowed))
-
-
-def _without_siblings(orders: Iterable[WorkingOrder], order: WorkingOrder) -> Iterable[WorkingOrder]:
-    return [o for o in orders if o.linked != order.order_id and order.linked != o.order_id]
+    for part in split_orders((order for order in orders if order.side is side), position.quantity):
+        if part.entry:
+            yield part.order, _kept(part)
 
 
 def merged(*parts: Wants) -> Wants:
-    """Return several wants as one, the first cause of each winning unless a later one asks for less to be left."""
+    """Return several wants as one, the first cause of each winning unless a later one leaves less."""
     reductions: dict[str, Want] = {}
     cancels: dict[str, WantedCancel] = {}
     for part in parts:
         for want in part.reductions.values():
             _merge(reductions, want)
-        for order_id, cancel in part.cancels.items():
-            cancels.setdefault(order_id, cancel)
+        for cancel in part.cancels.values():
+            _merge_cancel(cancels, cancel)
     return Wants(reductions, cancels)

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from riskd.domain.account_view import AccountView
-from riskd.domain.orders import OrderStatus, OrderType, Side, WorkingOrder, entries, worst_case
+from riskd.domain.orders import OrderSplit, OrderType, Side, WorkingOrder, asleep, split_orders, worst_case
 from riskd.domain.violations import Reduction
 
 ZERO: Final = Decimal(0)
@@ -136,7 +136,8 @@ def in_play(state: AccountView) -> list[str]:
 class Resting(msgspec.Struct, frozen=True):
     """What would be held if resting orders filled in the worst order, and the entries to cancel so that it fits.
 
-    Shape: ``total`` is by weight, before any cancel; ``surplus`` newest order first.
+    Shape: ``total`` is by weight, before any cancel; ``surplus`` newest order first, an order that is an exit in part
+    for the sake of the rest of it.
     """
 
     total: Decimal
@@ -165,7 +166,7 @@ def resting(orders: Iterable[WorkingOrder], held: Mapping[str, int], limit: Deci
     """
     working: dict[str, list[WorkingOrder]] = {}
     for order in orders:
-        if not (order.type is OrderType.MARKET or _asleep(order)):
+        if not (order.type is OrderType.MARKET or asleep(order)):
             working.setdefault(order.contract, []).append(order)
     contracts = dict.fromkeys([*held, *working])
     reach = {c: reachable(held.get(c, 0), working.get(c, ())) * weight(c) for c in contracts}
@@ -173,23 +174,20 @@ def resting(orders: Iterable[WorkingOrder], held: Mapping[str, int], limit: Deci
     if total <= limit:
         return Resting(total, ())
     surplus: list[str] = []
-    for order in _entries_newest_first(working, held):
+    for part in _entries_newest_first(working, held):
         if sum(reach.values(), ZERO) <= limit:
             break
-        surplus.append(order.order_id)
-        contract = order.contract
-        working[contract].remove(order)
+        surplus.append(part.order.order_id)
+        contract = part.order.contract
+        working[contract] = [part.cut if order is part.order else order for order in working[contract]]
         reach[contract] = reachable(held.get(contract, 0), working[contract]) * weight(contract)
     return Resting(total, tuple(surplus))
 
 
-def _asleep(order: WorkingOrder) -> bool:
-    return order.status is OrderStatus.SUSPENDED and order.parent is not None
-
-
-def _entries_newest_first(working: Mapping[str, Sequence[WorkingOrder]], held: Mapping[str, int]) -> list[WorkingOrder]:
-    found = [order for contract, mine in working.items() for order in entries(mine, held.get(contract, 0))]
-    return sorted(found, key=lambda order: (order.seq, order.order_id), reverse=True)
+def _entries_newest_first(working: Mapping[str, Sequence[WorkingOrder]], held: Mapping[str, int]) -> list[OrderSplit]:
+    found = [part for contract, mine in working.items() for part in split_orders(mine, held.get(contract, 0))]
+    entering = [part for part in found if part.entry]
+    return sorted(entering, key=lambda part: (part.order.seq, part.order.order_id), reverse=True)
 
 
 def reachable(quantity: int, orders: Sequence[WorkingOrder]) -> int:

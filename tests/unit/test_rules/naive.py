@@ -5,7 +5,7 @@ with the real thing are only the events: what was traded when, what rests, and w
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
 
@@ -151,9 +151,12 @@ class Book:
             position[root] -= count if position[root] > 0 else -count
         left = list(self.orders)
         cancelled: list[str] = []
+        # what goes is settled before the first is cut: room that a cut frees makes no exit of another order
+        exits = _exits(position, left)
         while sum(_furthest(position[root], [o for o in left if o.root == root]) for root in POINT) > most:
-            newest = max(_entries(position, left), key=lambda order: order.placed)
-            left.remove(newest)
+            newest = max((o for o in left if abs(o.quantity) > exits[o.name]), key=lambda order: order.placed)
+            kept = exits[newest.name] if newest.quantity > 0 else -exits[newest.name]
+            left[left.index(newest)] = replace(newest, quantity=kept)
             cancelled.append(newest.name)
         return cancelled
 
@@ -219,14 +222,12 @@ def _furthest(position: int, orders: list[Resting]) -> int:
     return max(abs(position), position + buys, sells - position)
 
 
-def _entries(position: dict[str, int], orders: list[Resting]) -> list[Resting]:
-    """Return the orders that are no exits: an exit, with the older ones, cannot take its position through zero."""
-    found: list[Resting] = []
-    for root, held in position.items():
-        used = 0
-        for order in sorted((o for o in orders if o.root == root), key=lambda o: o.placed):
-            if held * order.quantity < 0 and used + abs(order.quantity) <= abs(held):
-                used += abs(order.quantity)
-            else:
-                found.append(order)
+def _exits(position: dict[str, int], orders: list[Resting]) -> dict[str, int]:
+    """Return how many contracts of each order only close: stops first, then the older, as long as any are held."""
+    room = {root: abs(held) for root, held in position.items()}
+    found: dict[str, int] = {}
+    for order in sorted(orders, key=lambda o: (o.stop is None, o.placed)):
+        closing = position[order.root] * order.quantity < 0
+        found[order.name] = min(abs(order.quantity), room[order.root]) if closing else 0
+        room[order.root] -= found[order.name]
     return found

@@ -195,9 +195,11 @@ class Reconciler:
     def _unread_since(self, account: str) -> datetime:
         """Return from when trades may be unread: a little before the last one read, or the day's beginning.
 
-        Shape: by the broker's own stamps, so that no difference between its clock and ours can hide a trade.
+        Shape: by the broker's own stamps, so that no difference between its clock and ours can hide a trade; never from
+        further back than a little before the day, since what was booked days ago is no longer known by its trade id.
         """
+        begin = day_start(trading_day(self._context.clock.now()))
         until = self._read_until.get(account)
         if until is None:
-            return day_start(trading_day(self._context.clock.now()))
-        return until - timedelta(seconds=self._context.settings.trades_overlap_s)
+            return begin
+        return max(until, begin) - timedelta(seconds=self._context.settings.trades_overlap_s)

@@ -22,7 +22,7 @@ from riskd.daemon.clock import BrokerClock
 from riskd.daemon.configuration import Arming, Wanted, changed_sections, channel_changes, proposals, watched
 from riskd.daemon.execution import Executor, Stopwatch
 from riskd.daemon.recorder import Recorder
-from riskd.daemon.restoring import restored
+from riskd.daemon.restoring import restored, standing
 from riskd.daemon.status import status
 from riskd.daemon.timer import Alarm, WatchedClock
 from riskd.domain.account import AccountState
@@ -43,7 +43,7 @@ from riskd.notifications.channels import Channel
 from riskd.notifications.service import NotificationConfig, NotificationService
 from riskd.ports import Clock
 from riskd.rules.registry import compile_rulebook
-from riskd.storage.journal import ChainBreak, FileJournal, read_journal
+from riskd.storage.journal import ChainBreak, FileJournal, read_journal, read_lockouts
 from riskd.storage.state_store import JsonStateStore
 
 _OVERFLOW_READS: Final = timedelta(minutes=5)
@@ -128,10 +128,13 @@ class Runtime:
         """Bring the accounts back; tell whether what was on disk leaves doubts."""
         saved = self._store.load()
         problems = list(self._store.problems)
-        after = min((seq for _, seq in saved.values()), default=0) if not problems else 0
+        directory = self._settings.state_dir / "journal"
+        locking = tuple(read_lockouts(directory))
+        forgotten = standing(locking).keys() - saved.keys()
+        after = min((seq for _, seq in saved.values()), default=0) if not (problems or forgotten) else 0
         breaks: list[ChainBreak] = []
-        tail = tuple(read_journal(self._settings.state_dir / "journal", after_seq=after, breaks=breaks))
-        self.core.restore(restored(saved, tail, compile_rulebook))
+        tail = tuple(read_journal(directory, after_seq=after, breaks=breaks))
+        self.core.restore(restored(saved, tail, compile_rulebook, locking=locking))
         ahead = any(seq > self._journal.last_seq for _, seq in saved.values())
         for problem in (*problems, *map(str, breaks), self._journal.doubtful_tail or ""):
             if problem:

@@ -29,9 +29,18 @@ from riskd.storage.durability import (
     write_new,
 )
 from riskd.storage.journal_lines import GENESIS, LineEncoder, journal_files, last_line, line_hash
-from riskd.storage.journal_reading import ChainBreak, JournalBroken, Verification, read_journal, verify
+from riskd.storage.journal_reading import ChainBreak, JournalBroken, Verification, read_journal, read_lockouts, verify
 
-__all__ = ["ChainBreak", "FileJournal", "JournalBroken", "JournalUnwritable", "Verification", "read_journal", "verify"]
+__all__ = [
+    "ChainBreak",
+    "FileJournal",
+    "JournalBroken",
+    "JournalUnwritable",
+    "Verification",
+    "read_journal",
+    "read_lockouts",
+    "verify",
+]
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | BINARY

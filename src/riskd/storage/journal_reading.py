@@ -1,8 +1,10 @@
 """Reads the journal back, and says where it is not what was written."""
 
+import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import msgspec
 
@@ -50,6 +52,10 @@ class Verification(msgspec.Struct, frozen=True):
     breaks: tuple[ChainBreak, ...]
 
 
+_LOCKING: Final = re.compile(rb'"type":"(?:lock|unlock)"')
+_FILES_OF_LOCKOUTS: Final = 10
+"""Two weeks of trading: no lockout that ends by itself lasts as long."""
+
 OnBreak = Callable[[ChainBreak], None]
 
 
@@ -81,6 +87,21 @@ def read_journal(
             yield read_entry(line.text)
         except msgspec.DecodeError as error:
             on_break(ChainBreak(line.file, line.number, f"not an entry of this version of riskd: {error}"))
+
+
+def read_lockouts(directory: Path) -> Iterator[JournalEntry]:
+    """Yield the entries of the last two weeks that locked an account or freed one, in their order.
+
+    Shape: only these are decoded, so that a start stays quick; a line that cannot be read is passed over, since
+    ``read_journal`` and ``verify`` tell of it.
+    Errors: OSError.
+    """
+    for path in journal_files(directory)[-_FILES_OF_LOCKOUTS:]:
+        with path.open("rb") as file:
+            for line in file:
+                if _LOCKING.search(line) and line.endswith(b"\n"):
+                    with suppress(msgspec.DecodeError):
+                        yield read_entry(line)
 
 
 def verify(directory: Path) -> Verification:

@@ -3,8 +3,9 @@
 A close is never sent again before its fate is known. Its answer, the order that the broker makes of it, its fills and
 the broker's snapshots are the evidence: an order that has ended, with all that it filled booked, proves it done; a
 refusal proves it not done; after silence, two snapshots half a second apart that show the same position and nothing on
-its way prove that nothing more will come of it. That the position has ended proves nothing, nor does a fill without
-the broker's word: the trader may have closed by hand, and the request may still come through and hit the next position.
+its way prove that nothing more will come of it. So too where what looked like its order ended without a fill: that may
+have been the trader's. That the position has ended proves nothing, nor does a fill without the broker's word: the
+trader may have closed by hand, and the request may still come through and hit the next position.
 """
 
 from collections.abc import Iterable
@@ -25,14 +26,25 @@ from riskd.domain.events import (
     Outcome,
     SnapshotReported,
 )
-from riskd.domain.orders import ENDED, OrderType, WorkingOrder
+from riskd.domain.orders import ENDED, OrderStatus, OrderType, WorkingOrder
 from riskd.engine.invariants import InvariantBroken
+from riskd.engine.late_fills import (
+    claimed,
+    marked_own,
+    noted_overshoot,
+    unwatched,
+    watched_on,
+    watching,
+    with_look_alikes,
+)
 
 ANSWER_WITHIN: Final = timedelta(seconds=10)
 """How long a request may go unanswered before its outcome counts as unknown; the adapter's own limit is shorter."""
 FILL_WITHIN: Final = timedelta(seconds=2)
 """How long an accepted close may go without its fills before its outcome counts as unknown."""
 CHECKS_APART: Final = timedelta(milliseconds=500)
+TOLD_AFTER: Final = timedelta(seconds=10)
+"""How long a close may go without an end before people are told."""
 LOOK_EVERY: Final = timedelta(seconds=2)
 """How often to look at a close whose order is still at work."""
 CLOSED_MARKET_RETRY: Final = timedelta(seconds=15)
@@ -57,10 +69,13 @@ TRANSITIONS: Final[dict[tuple[CloseStatus, Outcome], CloseStatus | None]] = {
 def progressed(before: AccountState, state: AccountState, envelope: Envelope) -> AccountState:
     """Return the account with its outstanding requests brought forward by one booked event."""
     event = envelope.event
-    if state.closes:
-        state = _bind_order(state, event)
+    if state.closes or state.watches:
+        state = watching(state, envelope.at)
+        if isinstance(event, OrderReported):
+            state = _bind_order(before, state, event.order)
+            state = with_look_alikes(before, state, event.order, envelope.at)
         for fill in _new_fills(before, event):
-            state = _attribute(before, state, fill)
+            state = _attribute(before, state, fill, envelope.at)
     if isinstance(event, CommandEnded):
         state = _answered(state, event, envelope)
     if isinstance(event, SnapshotReported) and state.last_fill_seq <= event.asked_seq:
@@ -85,21 +100,33 @@ def _with_close(state: AccountState, close: Close) -> AccountState:
     return _replace(state, closes=with_item(state.closes, close.contract, close))
 
 
-def _bind_order(state: AccountState, event: AnyEvent) -> AccountState:
+def _without(state: AccountState, close: Close) -> AccountState:
+    return _replace(state, closes=with_item(state.closes, close.contract, None))
+
+
+def _bind_order(before: AccountState, state: AccountState, order: WorkingOrder) -> AccountState:
     """Recognise the market order that the broker made of a close, which its answer does not name."""
-    if not isinstance(event, OrderReported):
+    close = state.closes.get(order.contract)
+    if close is None or not _is_of(order, close, before):
         return state
-    order, close = event.order, state.closes.get(event.order.contract)
-    if close is None or not _is_of(order, close, state.orders.get(order.order_id)):
-        return state
-    done = order.filled if order.status in ENDED else None
+    # An order that is reported filled without saying how far has filled whole.
+    filled = order.filled or (order.size if order.status is OrderStatus.FILLED else 0)
+    done = filled if order.status in ENDED else None
     return _with_close(state, _replace(close, order_id=order.order_id, order_size=order.size, order_done=done))
 
 
-def _is_of(order: WorkingOrder, close: Close, known: WorkingOrder | None) -> bool:
-    if close.order_id is not None:
-        return order.order_id == close.order_id
+def _is_of(order: WorkingOrder, close: Close, before: AccountState) -> bool:
+    if order.order_id == close.order_id:
+        return True
+    if _bound(close) or order.order_id in before.ended:
+        return False
+    known = before.orders.get(order.order_id)
     return _could_be(order, close) and (known is None or known.seq > close.seq)
+
+
+def _bound(close: Close) -> bool:
+    """Tell whether the order of a close is known; one that ended without a fill may as well have been the trader's."""
+    return close.order_id is not None and close.order_done != 0
 
 
 def _could_be(order: WorkingOrder, close: Close) -> bool:
@@ -107,30 +134,24 @@ def _could_be(order: WorkingOrder, close: Close) -> bool:
     return order.type is OrderType.MARKET and closing and (close.whole or order.size == close.quantity)
 
 
-def _attribute(before: AccountState, state: AccountState, fill: Fill) -> AccountState:
+def _attribute(before: AccountState, state: AccountState, fill: Fill, at: datetime) -> AccountState:
     """Count a fill towards the outstanding close unless it belongs to an order of somebody else's."""
     close = state.closes.get(fill.contract)
-    if close is None or fill.signed * close.held >= 0:
-        return state
-    known = fill.order_id is not None and (fill.order_id in before.orders or fill.order_id in before.ended)
-    foreign = known and fill.order_id != close.order_id
-    bound_elsewhere = close.order_id is not None and fill.order_id not in (None, close.order_id)
-    if foreign or bound_elsewhere:
-        return state
+    if close is None or not _fills(before, close, fill):
+        return claimed(before, state, fill, at)
     state = _with_close(state, _replace(close, filled=close.filled + fill.quantity))
     state = _replace(state, trims={**state.trims, close.contract: Trim(seq=close.seq, rule=close.rule)})
-    executions = tuple(_replace(e, own=True) if e.trade_id == fill.trade_id else e for e in state.executions)
-    state = _replace(state, executions=executions)
-    state = _noted_overshoot(state, close, fill)
+    state = noted_overshoot(marked_own(state, fill), close.held, fill)
     return _credit(state, close, min(fill.quantity, max(close.quantity - close.filled, 0)))
 
 
-def _noted_overshoot(state: AccountState, close: Close, fill: Fill) -> AccountState:
-    """Remember a position that this very fill opened the other way: riskd must take back what it opened."""
-    position = state.positions.get(close.contract)
-    if position is None or position.quantity * close.held > 0 or position.lots[0].trade_id != fill.trade_id:
-        return state
-    return _replace(state, overshot=with_item(state.overshot, close.contract, position.opening_seq))
+def _fills(before: AccountState, close: Close, fill: Fill) -> bool:
+    if fill.signed * close.held >= 0:
+        return False
+    known = fill.order_id is not None and (fill.order_id in before.orders or fill.order_id in before.ended)
+    foreign = known and fill.order_id != close.order_id
+    bound_elsewhere = _bound(close) and fill.order_id not in (None, close.order_id)
+    return not (foreign or bound_elsewhere)
 
 
 def _credit(state: AccountState, close: Close, quantity: int) -> AccountState:
@@ -162,7 +183,7 @@ def _close_answered(state: AccountState, close: Close, event: CommandEnded, enve
         return _with_close(state, _replace(close, status=status, accepted_at=envelope.at))
     if status is CloseStatus.UNKNOWN:
         return _with_close(state, _in_doubt(close, envelope.seq))
-    state = _replace(state, closes=with_item(state.closes, close.contract, None))
+    state = unwatched(_without(state, close), close)
     if event.code == "partial_not_supported":
         return _replace(state, partial_close=False)
     return _refused(state, close.contract, event.code, envelope)
@@ -238,8 +259,9 @@ def _weigh(state: AccountState, close: Close, event: SnapshotReported, at: datet
     if not agrees:
         return _with_close(state, _replace(close, checks=1, checked_at=at, checked_quantity=quantity))
     if close.checked_at is not None and at - close.checked_at >= CHECKS_APART:
-        state = _replace(state, closes=with_item(state.closes, close.contract, None))
-        if close.filled and _complete(state, close):
+        done = close.filled > 0 and _complete(state, close)
+        state = watched_on(_without(state, close), close, at, done=done)
+        if done:
             return _replace(state, retries=with_item(state.retries, close.contract, None))
         old = state.retries.get(close.contract)
         failures = (old.failures if old else 0) + 1
@@ -284,15 +306,19 @@ def overdue_at(close: Close) -> datetime | None:
     return None
 
 
+def told_at(close: Close) -> datetime:
+    """Return when people are to be told of a close that has not come to its end."""
+    return close.sent_at + TOLD_AFTER
+
+
 def _settled(state: AccountState, envelope: Envelope) -> AccountState:
     """Drop the closes that have come to their end, and cancels whose order is gone."""
-    ended = [c for c in state.closes.values() if c.status is CloseStatus.ACCEPTED and _complete(state, c)]
-    for close in ended:
-        state = _replace(state, closes=with_item(state.closes, close.contract, None))
-        if close.filled:
+    for close in [c for c in state.closes.values() if c.status is CloseStatus.ACCEPTED]:
+        if close.order_done == 0:
+            state = _with_close(state, _unbound(close, envelope.seq))
+        elif _complete(state, close):
+            state = watched_on(_without(state, close), close, envelope.at, done=True)
             state = _replace(state, retries=with_item(state.retries, close.contract, None))
-        else:
-            state = _refused(state, close.contract, "order_rejected", envelope)
     gone = [order_id for order_id in state.cancels if order_id not in state.orders]
     for order_id in gone:
         state = _replace(
@@ -301,6 +327,11 @@ def _settled(state: AccountState, envelope: Envelope) -> AccountState:
             retries=with_item(state.retries, order_id, None),
         )
     return state
+
+
+def _unbound(close: Close, seq: int) -> Close:
+    """Doubt a close whose order seems to have ended without a fill: that order may have been the trader's."""
+    return _replace(_in_doubt(close, seq), order_id=None, order_size=None, order_done=None)
 
 
 def _complete(state: AccountState, close: Close) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 from riskd.domain.account import AccountState, CloseStatus
 from riskd.domain.account_view import DISAGREEMENT, AccountView
 from riskd.domain.market import Market
-from riskd.engine.closes import ANSWER_WITHIN, FILL_WITHIN, overdue_at
+from riskd.engine.closes import ANSWER_WITHIN, FILL_WITHIN, overdue_at, told_at
 from riskd.engine.containment import answers
 from riskd.engine.enforcement_engine import SNAPSHOT_WITHIN, snapshot_due
 from riskd.rules.contract import Rulebook
@@ -29,6 +29,7 @@ def _of_account(state: AccountState) -> Iterable[datetime]:
     yield from (cause.until for cause in state.no_new_risk if cause.until is not None)
     yield from (retry.not_before for retry in state.retries.values())
     yield from (due for close in state.closes.values() if (due := overdue_at(close)) is not None)
+    yield from (told_at(close) for close in state.closes.values())
     for cancel in state.cancels.values():
         yield cancel.sent_at + (ANSWER_WITHIN if cancel.status is CloseStatus.SENT else FILL_WITHIN)
     for reported in state.reported.values():

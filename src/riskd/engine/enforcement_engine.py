@@ -39,7 +39,7 @@ from riskd.domain.commands import (
 from riskd.domain.events import CloseRequested
 from riskd.domain.violations import ActionType, EnforcementAction
 from riskd.engine.account_fold import adoptable_at
-from riskd.engine.closes import next_look
+from riskd.engine.closes import TOLD_AFTER, next_look, told_at
 from riskd.engine.containment import answers
 from riskd.engine.exposure import smaller
 from riskd.engine.reports import enforcement_ended
@@ -142,7 +142,7 @@ class AccountPass:
         if self.state.enforcements:
             self._report_ended()
         self._forget_settled()
-        if self.state.retries or self.state.error_state:
+        if self.state.retries or self.state.closes or self.state.error_state:
             self._tell_errors()
         self._ask_for_snapshot()
 
@@ -476,19 +476,26 @@ class AccountPass:
             self.state = _replace(state, close_requests=requests, overshot=overshot, retries=retries)
 
     def _tell_errors(self) -> None:
-        retries = self.state.retries
-        worst = max(retries.values(), key=_failures) if retries else None
-        failing = worst is not None and worst.failures >= FAILURES_TO_ERROR
-        if failing == self.state.error_state:
+        trouble = self._refusals() or self._without_end()
+        if bool(trouble) == self.state.error_state:
             return
-        self.state = _replace(self.state, error_state=failing)
-        if worst is not None and failing:
-            self._tell(
-                "error_state",
-                Severity.CRITICAL,
-                f"the broker refused {worst.failures} times ({worst.code or 'no reason given'}); riskd goes on trying, "
-                "close it by hand if you can",
-            )
+        self.state = _replace(self.state, error_state=bool(trouble))
+        if trouble:
+            text = f"{trouble}; riskd goes on trying, close it by hand if you can"
+            self._tell("error_state", Severity.CRITICAL, text)
+
+    def _refusals(self) -> str:
+        worst = max(self.state.retries.values(), key=_failures, default=None)
+        # Once told it lasts until the last failed request has come to its end, or each new try would be told anew.
+        enough = 1 if self.state.error_state else FAILURES_TO_ERROR
+        if worst is None or worst.failures < enough:
+            return ""
+        return f"the broker refused {worst.failures} times ({worst.code or 'no reason given'})"
+
+    def _without_end(self) -> str:
+        late = [close.contract for close in self.state.closes.values() if told_at(close) <= self.at]
+        seconds = int(TOLD_AFTER.total_seconds())
+        return f"the close of {', '.join(sorted(late))} has not come to its end within {seconds} s" if late else ""
 
     # --- snapshots ---------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from riskd.domain.events import Fill, Link
+from riskd.domain.instruments import Instrument
 from riskd.domain.market import Quote
 from riskd.domain.orders import Side, WorkingOrder
 
@@ -280,7 +281,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     ``voided_at`` is when a trade was last taken back. A snapshot begun after ``recheck_seq`` is wanted while that is
     not zero. ``fills_until`` is how far the broker's own list of trades has been read without a gap. ``reentries``
     counts how often something appeared under the lockout.
-    ``prices`` is the market table as it was when the account was written to disk, and empty while riskd runs.
+    ``prices`` is the market table as it was when the account was written to disk, ``instruments`` the contract records
+    then that the built-in table does not have; both are empty while riskd runs.
     ``realized_gap`` is by how much the broker's realized P&L was better than riskd's own at the last flat snapshot, and
     ``realized_doubt`` the same once a second one has shown it. ``ended`` maps the orders that ended lately to the seq
     at which they did, so that a snapshot read before it does not bring them back. ``base`` is the balance without
@@ -348,6 +350,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     recheck_seq: int = 0
     snapshot_seq: int = 0
     prices: Mapping[str, Quote] = {}
+    instruments: Mapping[str, Instrument] = {}
     carried: Mapping[str, Position] = {}
     carried_marks: Mapping[str, Decimal] = {}
     reentries: int = 0

@@ -101,17 +101,10 @@ class Core:
         Shape: a DaemonStarted must be the first envelope of the new run.
         """
         for account, state in states.items():
-            self._restore_prices(state)
-            self.state_manager.accounts[account] = _replace(state, prices={}) if state.prices else state
+            # The journal may not have these prices yet, and whoever replays it must start from the same.
+            self._unwritten.update(self.state_manager.take_over(state))
             if state.rules:
                 self._use_rules(account, state.rules)
-
-    def _restore_prices(self, state: AccountState) -> None:
-        market = self.state_manager.market
-        newer = {c: row for c, row in state.prices.items() if c not in market or market[c].at <= row.at}
-        market.update(newer)
-        # The journal may not have them yet, and whoever replays it must start from the same prices.
-        self._unwritten.update(newer)
 
     def next_deadline(self) -> datetime | None:
         """Return when a ClockTicked is due, None while time alone changes nothing.

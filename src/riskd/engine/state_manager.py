@@ -63,8 +63,23 @@ class StateManager:
         self.quarantined: set[str] = set()
 
     def to_write(self, account: str) -> AccountState:
-        """Return the account as it goes to disk: with the prices that a judgement after a restart must start from."""
-        return _replace(self.accounts[account], prices=dict(self.market))
+        """Return the account as it goes to disk: with all that a judgement after a restart must start from."""
+        own = {c: record for c, record in self.instruments.items() if record != table_instrument(c)}
+        return _replace(self.accounts[account], prices=dict(self.market), instruments=own)
+
+    def take_over(self, written: AccountState) -> Mapping[str, Quote]:
+        """Take an account from disk, and return the prices that came with it and are newer than those known."""
+        newer = {
+            contract: row
+            for contract, row in written.prices.items()
+            if contract not in self.market or self.market[contract].at <= row.at
+        }
+        self.market.update(newer)
+        for record in written.instruments.values():
+            self.book_instrument(InstrumentReported(instrument=record))
+        self._know(*written.flow, *written.positions, *written.reported, *(o.contract for o in written.orders.values()))
+        self.accounts[written.account] = _replace(written, prices={}, instruments={})
+        return newer
 
     def settings_of(self, account: str) -> PnlSettings:
         """Return how this account's P&L is reckoned."""
@@ -135,7 +150,7 @@ class StateManager:
         self.ensure(account, envelope.at)
         new_day = self.advance(account, envelope.at)
         event, state = envelope.event, self.accounts[account]
-        self._know(event)
+        self._know(*_contracts(event))
         context = self._context(account, envelope)
         booked = Booked(new_day=new_day)
         match event:
@@ -169,9 +184,9 @@ class StateManager:
             settings=self.settings_of(account),
         )
 
-    def _know(self, event: AnyEvent) -> None:
-        """Make sure that every contract the event names has an instrument, so that no fact is lost."""
-        for contract in _contracts(event):
+    def _know(self, *contracts: str) -> None:
+        """Make sure that contracts have an instrument, so that no fact is lost."""
+        for contract in contracts:
             if contract not in self.instruments:
                 known = table_instrument(contract)
                 self.instruments[contract] = known or unknown_instrument(contract)

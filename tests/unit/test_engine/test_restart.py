@@ -1,10 +1,12 @@
 """What a new process knows: exactly what the old one knew when it died."""
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from riskd.daemon.restoring import restored
 from riskd.domain.account import AccountState
-from riskd.domain.events import DaemonStarted, QuoteReported
+from riskd.domain.events import DaemonStarted, InstrumentReported, QuoteReported
+from riskd.domain.instruments import instrument
 from riskd.engine.core import Core
 from riskd.ports import JournalEntry
 from riskd.rules.registry import compile_rulebook
@@ -63,3 +65,29 @@ def test_the_first_line_after_a_restart_carries_the_prices() -> None:
     desk.publish(DaemonStarted())
 
     assert [row.contract for row in desk.steps[0][1].market] == [contract("MNQ")]
+
+
+def test_a_restart_counts_what_every_contract_made() -> None:
+    """The day's loss was made in a contract that no event after the start names: it counts all the same."""
+    desk = Desk(LOSS500)
+    desk.fill("buy", 1, "ES", "5800")
+    desk.fill("sell", 1, "ES", "5792")
+    net = desk.core.state_manager.combined_exposure("A1", desk.at)
+    assert net == -400
+
+    core = Core(compile_rulebook)
+    core.restore({"A1": written(desk)[0]})
+
+    assert core.state_manager.combined_exposure("A1", desk.at) == net
+
+
+def test_a_restart_remembers_a_contract_record_that_contradicts_the_table() -> None:
+    """A contract that was quarantined before the restart still is, before the broker has said anything."""
+    desk = Desk(LOSS500)
+    wrong = instrument(contract("MNQ"), tick_size=Decimal("0.25"), tick_value=Decimal("5.00"), symbol="MNQH6")
+    desk.publish(InstrumentReported(instrument=wrong))
+
+    core = Core(compile_rulebook)
+    core.restore({"A1": written(desk)[0]})
+
+    assert core.state_manager.quarantined == {contract("MNQ")}

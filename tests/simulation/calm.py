@@ -41,6 +41,10 @@ class Calm:
             del self._doubt[account]
             self.disturb(account, at + settle)
 
+    def certain(self, account: int) -> bool:
+        """Tell whether riskd runs and has been told of everything."""
+        return self._ready_since is not None and account not in self._doubt
+
     def since(self, account: int, now: datetime) -> datetime | None:
         """Return since when it has been calm for an account, None while it is not."""
         until = self._until.get(account)

@@ -10,6 +10,8 @@ from tests.simulation.truth import CHICAGO
 _FRIDAY: Final = 4
 _SATURDAY: Final = 5
 _SUNDAY: Final = 6
+_SUNDAY_FROM: Final = time(16, 50)
+_FRIDAY_UNTIL: Final = time(16, 5)
 OPENS: Final = time(17)
 CLOSES: Final = time(16)
 
@@ -40,6 +42,13 @@ def resets(starts_at: datetime, ends_at: datetime) -> Iterator[datetime]:
         day += timedelta(days=1)
 
 
+def _in_week(at: datetime) -> bool:
+    local = at.astimezone(CHICAGO)
+    sunday = local.weekday() == _SUNDAY and local.time() < _SUNDAY_FROM
+    friday = local.weekday() == _FRIDAY and local.time() > _FRIDAY_UNTIL
+    return not (local.weekday() == _SATURDAY or sunday or friday)
+
+
 def windows(starts_at: datetime, ends_at: datetime, rng: Random) -> Iterator[tuple[datetime, datetime]]:
     """Yield the stretches in which somebody trades: two or three a day, some over the edges that matter."""
     day = starts_at.astimezone(CHICAGO).date()
@@ -48,7 +57,7 @@ def windows(starts_at: datetime, ends_at: datetime, rng: Random) -> Iterator[tup
             begins = _utc(datetime.combine(day, time(hour, minute))) + timedelta(minutes=rng.uniform(-5, 5))
             if begins >= ends_at:
                 return
-            if begins > starts_at and begins.astimezone(CHICAGO).weekday() != _SATURDAY:
+            if begins > starts_at and _in_week(begins):
                 yield begins, begins + timedelta(minutes=rng.choice((5, 10, 20)))
         day += timedelta(days=1)
 

@@ -1,22 +1,51 @@
-"""Determinism, owed always: the journal through a new core gives the commands that are in it, byte for byte."""
+"""Determinism, owed always: the journal through a second core gives the commands that are in it, byte for byte.
 
-from collections.abc import Iterable
+The second core runs beside the first, on every line as it is written and read back, and lives through all crashes. So
+it also knows what a new process must remember.
+"""
+
+from collections.abc import Mapping
 
 import msgspec
 
+from riskd.domain.account import AccountState
 from riskd.engine.core import Core
 from riskd.ports import JournalEntry
 from riskd.rules.registry import compile_rulebook
 from tests.simulation.verdict import Broken
 
 
-def replay(entries: Iterable[JournalEntry]) -> int:
-    """Play a journal from its first line and return how many steps that were."""
-    core, encode, steps = Core(compile_rulebook), msgspec.json.Encoder().encode, 0
-    for entry in entries:
-        core.state_manager.market.update({row.contract: row for row in entry.market})
-        commands = core.step(entry.envelope).commands
-        steps += 1
-        if commands != entry.commands and encode(commands) != encode(entry.commands):
+class Replay:
+    """The second core."""
+
+    def __init__(self) -> None:
+        self._core = Core(compile_rulebook)
+        self._encode = msgspec.json.Encoder().encode
+        self._decode = msgspec.json.Decoder(JournalEntry).decode
+        self.steps = 0
+
+    def journalled(self, written: JournalEntry) -> None:
+        """Replay one line and compare what comes of it."""
+        self.steps += 1
+        entry = self._decode(self._encode(written))
+        self._core.state_manager.market.update({row.contract: row for row in entry.market})
+        commands = self._core.step(entry.envelope).commands
+        if self._encode(commands) != self._encode(entry.commands):
             raise Broken("the same again", f"{entry.envelope} gave {entry.commands}, in the replay {commands}")
-    return steps
+
+    def restarted(self, states: Mapping[str, AccountState]) -> None:
+        """Compare what a new process remembers with what the journal says."""
+        for account, state in self._core.state_manager.accounts.items():
+            if states.get(account) != state:
+                raise Broken("remembers everything", _difference(account, states.get(account), state))
+
+
+def _difference(account: str, remembered: AccountState | None, known: AccountState) -> str:
+    if remembered is None:
+        return f"{account} is forgotten"
+    different = (
+        f"{name} was {getattr(known, name)}, is {getattr(remembered, name)}"
+        for name in AccountState.__struct_fields__
+        if getattr(known, name) != getattr(remembered, name)
+    )
+    return f"{account}: {'; '.join(different)}"

@@ -4,7 +4,9 @@ The checkers share nothing with the core: own sums, own calendar, own reading of
 """
 
 from collections import deque
+from collections.abc import Iterable
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -13,6 +15,7 @@ from riskd.domain.commands import Alert, BrokerCommand
 from riskd.domain.events import Outcome, QuoteReported
 from riskd.ports import JournalEntry
 from riskd.simulator.exchange.exchange import Reply
+from tests.simulation.determinism import Replay
 from tests.simulation.lockouts import Lockouts
 from tests.simulation.prices import Prices
 from tests.simulation.promptness import Promptness
@@ -33,6 +36,9 @@ class Judge:
         self.lockouts = Lockouts(world)
         self.safety = Safety(world, self.lockouts)
         self.promptness = Promptness(world, self.prices, self.lockouts)
+        self.replay = Replay()
+        self._digest = sha256()
+        self._encode = msgspec.json.Encoder().encode
         self._accounts = [plan.number for plan in world.plan.accounts]
         self.commands = 0
         self.alerts: list[Alert] = []
@@ -49,24 +55,31 @@ class Judge:
         self.safety.changed(account, change)
         self.lockouts.changed(account)
 
-    def look(self) -> None:
-        """Look at every account, after anything happened at the exchange."""
-        for account in self._accounts:
+    def look(self, accounts: Iterable[int]) -> None:
+        """Look at accounts of which something happened at the exchange."""
+        for account in accounts:
             self.promptness.look(account)
 
     def quoted(self, quote: QuoteReported) -> None:
         """Hear of prices that have reached riskd."""
         self.prices.quoted(quote)
-        self.look()
+        self.look(self._accounts)
 
     # --- what riskd does ---------------------------------------------------------------------------------------
 
     def journalled(self, entry: JournalEntry) -> None:
         """Hear of a line in the journal."""
+        self.replay.journalled(entry)
+        self._digest.update(self._encode(entry.commands))
         for command in entry.commands:
             self.tell(f"  {entry.envelope.seq} {msgspec.json.encode(command).decode()}")
         if entry.commands:
             self.lockouts.journalled(entry)
+
+    @property
+    def digest(self) -> str:
+        """Return a text that is the same for the same commands."""
+        return self._digest.hexdigest()
 
     def alerted(self, alert: Alert) -> None:
         """Hear of what people are told."""
@@ -81,7 +94,6 @@ class Judge:
         """Hear of a request that the exchange has acted on."""
         self.tell(f"  {command.command_id} reached the exchange: {reply.code} order {reply.order_id}")
         self.safety.reached(command, reply)
-        self.look()
 
     def answered(self, command: BrokerCommand, outcome: Outcome) -> None:
         """Hear of an outcome that riskd has been told."""

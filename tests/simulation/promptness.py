@@ -8,7 +8,7 @@ from typing import Final
 from tests.simulation.lockouts import Lockouts
 from tests.simulation.prices import Prices
 from tests.simulation.schedule import ms
-from tests.simulation.truth import CHICAGO, day_of
+from tests.simulation.truth import CHICAGO, Today
 from tests.simulation.verdict import Broken
 from tests.simulation.world import World
 
@@ -30,6 +30,7 @@ class Promptness:
         self._lockouts = lockouts
         self._plans = {plan.number: plan for plan in world.plan.accounts}
         self._since: dict[tuple[int, str], datetime] = {}
+        self._today = Today()
         self.carried_marks: dict[str, Decimal] = {}
         self.counted: dict[str, int] = {}
         self._wrongs: Mapping[str, Callable[[int], bool]] = {
@@ -85,7 +86,7 @@ class Promptness:
         """Return N by the prices that riskd has, None where one is missing."""
         truth = self._truth.of(account)
         try:
-            return truth.net(day_of(self._schedule.now), self._prices.marks, self.carried_marks)
+            return truth.net(self._today.at(self._schedule.now), self._prices.marks, self.carried_marks)
         except KeyError:
             return None
 
@@ -93,9 +94,9 @@ class Promptness:
         limits = self._plans[account].limits
         if limits.loss is None or self._lockouts.until(account) is not None:
             return False
-        if limits.basis != "combined" and self._truth.of(account).day(day_of(self._schedule.now)).voided:
+        if limits.basis != "combined" and self._truth.of(account).day(self._today.at(self._schedule.now)).voided:
             return False  # what half a round trip realized, when the other half was taken back, is anybody's guess
-        realized = self._truth.of(account).realized(day_of(self._schedule.now))
+        realized = self._truth.of(account).realized(self._today.at(self._schedule.now))
         net = realized if limits.basis == "realized" else self.net(account)
         if limits.basis == "worst" and net is not None:
             net = min(net, realized)

@@ -60,9 +60,10 @@ class Service:
         """Start riskd."""
         rules = {str(account.number): account.limits.spec() for account in self._plan.accounts}
         process = Process(self._schedule, self._disk, rules, now=self._now, witness=self._judge, on_death=self._died)
+        states = process.core.state_manager.accounts
+        self._judge.replay.restarted(states)
         for account in self._plan.accounts:
-            state = process.core.state_manager.accounts.get(str(account.number))
-            self._judge.lockouts.restarted(account.number, state)
+            self._judge.lockouts.restarted(account.number, states.get(str(account.number)))
         self._judge.tell("riskd starts")
         self._process = process
         self._requests = Requests(self._world, process, fates=self._fates, judge=self._judge)

@@ -4,18 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from random import Random
 from typing import Final
-
-import msgspec
 
 from riskd.simulator.exchange.books import ExchangeOptions
 from riskd.simulator.exchange.events import Event, OrderEvent, UserEvent
 from riskd.simulator.exchange.exchange import Exchange
 from riskd.simulator.exchange.model import Account, BracketMode, Order, OrderType, PriceUpdate
-from tests.simulation import days, determinism
+from tests.simulation import days
 from tests.simulation.calm import Calm
 from tests.simulation.disk import Disk, FileDisk, MemoryDisk
 from tests.simulation.exactness import QUIET, Exactness
@@ -109,7 +106,7 @@ class Trial:
                 self._moved_at[event.account_id] = self.schedule.now
             if isinstance(event, OrderEvent):
                 self._go_on_filling(event.order)
-        self.judge.look()
+        self.judge.look(sorted({event.account_id for event in events if isinstance(event, UserEvent)}))
 
     def _go_on_filling(self, order: Order) -> None:
         """Fill the rest of a market order that took a part of what it wants."""
@@ -148,7 +145,7 @@ class Trial:
 
     def _carry_over(self) -> None:
         """Note what positions are worth at 17:00, if riskd could know it."""
-        known = self.service.ready and all(self._is_quiet(account) for account in self._accounts)
+        known = self.service.ready and all(self.world.calm.certain(account) for account in self._accounts)
         self.judge.promptness.carried_marks = dict(self.judge.prices.marks) if known else {}
 
     def _trade(self, until: datetime) -> None:
@@ -187,19 +184,13 @@ class Trial:
 
     def _tally(self) -> Tally:
         self.disk.crash()
-        digest, encode = sha256(), msgspec.json.Encoder().encode
-        entries = list(self.disk.tail(0))
-        for entry in entries:
-            if entry.commands:
-                digest.update(encode(entry.commands))
-        determinism.replay(entries)
         return Tally(
-            steps=len(entries),
+            steps=self.judge.replay.steps,
             commands=self.judge.commands,
             lockouts=self.judge.lockouts.count,
             trades=sum(len(account.deals) for account in self.world.truth.accounts.values()),
             crashes=self.service.deaths,
             compared=self.exactness.compared,
             wrongs=self.judge.promptness.counted,
-            digest=digest.hexdigest(),
+            digest=self.judge.digest,
         )

@@ -5,7 +5,7 @@ Nothing here comes from riskd: own arithmetic, own calendar, own table of what a
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -33,6 +33,22 @@ def day_of(at: datetime) -> date:
     """Return the TradingDay of a moment: the date seven hours on, the weekend belonging to Monday."""
     day = (at.astimezone(CHICAGO).replace(tzinfo=None) + timedelta(hours=7)).date()
     return day + timedelta(days={5: 2, 6: 1}.get(day.weekday(), 0))
+
+
+class Today:
+    """Remembers which TradingDay it is, since it is asked at every look."""
+
+    def __init__(self) -> None:
+        self._day = date.min
+        self._ends_at = datetime.min.replace(tzinfo=UTC)
+        self._begins_at = self._ends_at
+
+    def at(self, now: datetime) -> date:
+        """Return the TradingDay of a moment."""
+        if not self._begins_at <= now < self._ends_at:
+            self._day = day_of(now)
+            self._begins_at, self._ends_at = now, end_of(self._day)
+        return self._day
 
 
 def end_of(day: date) -> datetime:
@@ -96,7 +112,10 @@ class AccountTruth:
 
     def day(self, day: date) -> DaySums:
         """Return the sums of a TradingDay."""
-        return self.days.setdefault(day, DaySums())
+        sums = self.days.get(day)
+        if sums is None:
+            sums = self.days[day] = DaySums()
+        return sums
 
     def size(self) -> int:
         """Return all contracts held, long and short alike."""
@@ -185,7 +204,10 @@ class Truth:
 
     def of(self, account: int) -> AccountTruth:
         """Return one account."""
-        return self.accounts.setdefault(account, AccountTruth())
+        known = self.accounts.get(account)
+        if known is None:
+            known = self.accounts[account] = AccountTruth()
+        return known
 
     def note(self, events: Iterable[Event]) -> list[tuple[int, Change]]:
         """Take what the exchange emitted, and return the positions it changed."""

@@ -38,12 +38,13 @@ _replace: Final = msgspec.structs.replace
 class Doubt(msgspec.Struct, frozen=True, omit_defaults=True):
     """A price that waits for confirmation.
 
-    Shape: ``updates`` that agreed on it; it is believed at ``until`` when nothing contradicts it before.
+    Shape: ``updates`` that agreed on it; it is believed at ``until`` when nothing contradicts it before;
+    None while only a second update could make it so.
     """
 
     price: Decimal
     since: datetime
-    until: datetime
+    until: datetime | None
     updates: int = 1
 
 
@@ -78,7 +79,7 @@ class Quote(msgspec.Struct, frozen=True, omit_defaults=True):
     def settles_at(self) -> datetime | None:
         """Return when the first of its doubted prices has stood for long enough, None when none is doubted."""
         doubts = (self.mark_doubt, self.bid_doubt, self.ask_doubt)
-        return min((doubt.until for doubt in doubts if doubt is not None), default=None)
+        return min((doubt.until for doubt in doubts if doubt is not None and doubt.until is not None), default=None)
 
     def price(self, quantity: int, *, bid_ask: bool) -> Decimal | None:
         """Return the mark of a position: the last price, or the side it would close on."""
@@ -124,11 +125,12 @@ class _Judge:
         wait, needed = (BEYOND_LIMIT_AFTER, _UPDATES_BEYOND_LIMIT) if beyond else (CONFIRM_AFTER, _UPDATES)
         agrees = old is not None and (not self.far(price, old.price) if beyond else self.near(price, old.price))
         if old is None or not agrees:
-            return Doubt(price=price, since=self._at, until=self._at + wait)
+            return Doubt(price=price, since=self._at, until=None if beyond else self._at + wait)
         updates = old.updates + 1 if self._counts else old.updates
         if updates >= needed or self._at >= old.since + wait:
             return None
-        return Doubt(price=price, since=old.since, until=old.since + wait, updates=updates)
+        until = None if beyond and updates < _UPDATES else old.since + wait
+        return Doubt(price=price, since=old.since, until=until, updates=updates)
 
 
 def quoted(
@@ -228,11 +230,11 @@ def _side(
 def settled(row: Quote, at: datetime) -> Quote:
     """Return the row with the doubted prices believed that have stood for long enough."""
     mark, bid, ask = row.mark_doubt, row.bid_doubt, row.ask_doubt
-    if mark is not None and at >= mark.until:
+    if mark is not None and mark.until is not None and at >= mark.until:
         row = _replace(row, mark=mark.price, mark_doubt=None)
-    if bid is not None and at >= bid.until:
+    if bid is not None and bid.until is not None and at >= bid.until:
         row = _replace(row, believed_bid=bid.price, bid_doubt=None)
-    if ask is not None and at >= ask.until:
+    if ask is not None and ask.until is not None and at >= ask.until:
         row = _replace(row, believed_ask=ask.price, ask_doubt=None)
     return row
 

@@ -87,14 +87,21 @@ def test_a_price_beyond_the_days_limit_is_not_used(priced: Desk) -> None:
     assert not priced.locks
 
 
-@pytest.mark.parametrize("said", [3, 1], ids=["three updates", "for a second"])
+@pytest.mark.parametrize("said", [3, 2], ids=["three updates", "for a second"])
 def test_a_gap_beyond_the_days_limit_is_believed_in_the_end(priced: Desk, said: int) -> None:
     """What the feed keeps saying becomes the price, so that riskd is not blind for ever."""
     for _ in range(said):
         assert not priced.locks
         priced.quote("MNQ", "16000")
-    priced.wait(timedelta() if said > 1 else BEYOND_LIMIT_AFTER)
+    priced.wait(timedelta() if said > 2 else BEYOND_LIMIT_AFTER)
     assert len(priced.locks) == 1
+
+
+def test_one_price_beyond_the_days_limit_is_never_believed(priced: Desk) -> None:
+    """However quiet the feed is afterwards, a single such frame moves nothing."""
+    priced.quote("MNQ", "2100")
+    priced.wait(timedelta(minutes=1))
+    assert not priced.locks
 
 
 def test_a_conflated_quote_confirms_nothing_by_itself(priced: Desk) -> None:

@@ -102,10 +102,15 @@ def _noted(state: AccountState, fill: Fill, execution: Execution) -> AccountStat
 
 
 def _comes_late(state: AccountState, fill: Fill) -> bool:
-    """Tell whether a fill of the same contract that is newer, or of the same moment, is booked already."""
+    """Tell whether a newer fill of the same contract is booked already, or the other half of a turn."""
     if state.last_fill_at is None or fill.at > state.last_fill_at:
         return False
-    return any(f.contract == fill.contract and f.at >= fill.at for f in state.fills.values())
+    return any(f.contract == fill.contract and (f.at > fill.at or _of_one_turn(f, fill)) for f in state.fills.values())
+
+
+def _of_one_turn(one: Fill, other: Fill) -> bool:
+    """Tell whether two fills are the halves in which the broker reports an order that turns a position round."""
+    return one.at == other.at and one.order_id is not None and one.order_id == other.order_id
 
 
 def _book_between(state: AccountState, fill: Fill, place: Place) -> AccountState:
@@ -113,9 +118,10 @@ def _book_between(state: AccountState, fill: Fill, place: Place) -> AccountState
     old = state.positions.get(fill.contract)
     matched = match(old.lots if old else (), lot_of(fill, seq=place.seq, at=fill.at), place.method)
     charge = cost(fill, state.commission_rates)
-    execution = _execution(fill, old, matched, seq=place.seq, pnl=fill.pnl or ZERO, charge=charge)
-    fills = {**state.fills, fill.trade_id: fill}
-    return _noted(refolded(state, fill.contract, fills, place), fill, execution)
+    folded = refolded(state, fill.contract, {**state.fills, fill.trade_id: fill}, place)
+    earned = folded.realized - state.realized
+    execution = _execution(fill, old, matched, seq=place.seq, pnl=earned, charge=charge)
+    return _noted(folded, fill, execution)
 
 
 def _flow(flow: Mapping[str, Decimal], contract: str, paid: Decimal) -> Mapping[str, Decimal]:

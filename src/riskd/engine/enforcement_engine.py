@@ -16,6 +16,7 @@ from riskd.domain.account import (
     Asked,
     Cancel,
     Close,
+    CloseStatus,
     Enforcement,
     FlattenTarget,
     Lockout,
@@ -423,7 +424,10 @@ class AccountPass:
 
     def _cancel(self, wanted: WantedCancel) -> None:
         order, state = wanted.order, self.state
-        if order.order_id in state.cancels or self._waits(order.order_id):
+        under_way = state.cancels.get(order.order_id)
+        # An order that was cut may have to go altogether; anything else that is under way is waited for.
+        cut = under_way is not None and under_way.size is not None and under_way.status is not CloseStatus.SENT
+        if (under_way is not None and not (cut and wanted.size is None)) or self._waits(order.order_id):
             return
         if not any(e.rule == wanted.rule for e in state.enforcements):
             self._begin(wanted.rule, ActionType.CANCEL_ORDER, wanted.headline or wanted.reason)

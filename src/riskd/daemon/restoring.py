@@ -89,9 +89,12 @@ def _forwarded(
         core.restore({account: saved[0]})
         seq = saved[1]
     for entry in entries:
+        if entry.envelope.seq <= seq:
+            # The file has newer prices than this line.
+            continue
         event = entry.envelope.event
         foreign = isinstance(event, AccountEvent) and event.account != account
         core.state_manager.market.update({row.contract: row for row in entry.market})
-        if entry.envelope.seq > seq and not foreign:
+        if not foreign:
             core.step(entry.envelope)
     return core.state_manager.to_write(account)

@@ -91,3 +91,16 @@ def test_a_restart_remembers_a_contract_record_that_contradicts_the_table() -> N
     core.restore({"A1": written(desk)[0]})
 
     assert core.state_manager.quarantined == {contract("MNQ")}
+
+
+def test_lines_older_than_the_file_do_not_bring_their_prices_back() -> None:
+    """The journal is read from further back than the file stands: the file's prices are the newer ones."""
+    desk = Desk(LOSS500)
+    desk.quote("MNQ", "18000")
+    desk.fill("buy", 2, "MNQ", "18000")
+    desk.quote("MNQ", "17800")
+    file = written(desk)
+
+    states = restored({"A1": file}, journal(desk), compile_rulebook)
+
+    assert states["A1"].prices == desk.core.state_manager.market

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from riskd.domain.events import AnyEvent, ConnectionChanged, InstrumentReported, Link, QuoteReported
@@ -162,7 +163,7 @@ class Service:
                 done()
 
         for account in tuple(left):
-            self._read(account, lambda account=account: one_done(account))  # type: ignore[misc]
+            self._read(account, partial(one_done, account))
 
     def _read(self, account: str, done: _Done) -> None:
         if self._requests is not None:

@@ -31,6 +31,8 @@ class Exactness:
         )
         orders = {str(order.id) for order in self._venue.live_orders(account)}
         self._same("orders", orders, set(state.orders))
+        if not self._judge.costs_known(account, truth):
+            return  # no report of its trades has carried a commission yet
         if not truth.day(day_of(now)).voided:
             # Where half a round trip was taken back nobody's figure is right, and riskd judges the worse.
             self._same("R", truth.realized(day_of(now)), view.realized_pnl_today)

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from riskd.domain.commands import Alert, BrokerCommand
-from riskd.domain.events import Outcome, QuoteReported
+from riskd.domain.events import Fill, Outcome, QuoteReported
 from riskd.ports import JournalEntry
 from riskd.simulator.exchange.exchange import Reply
 from tests.simulation.determinism import Replay
@@ -20,7 +20,7 @@ from tests.simulation.lockouts import Lockouts
 from tests.simulation.prices import Prices
 from tests.simulation.promptness import Promptness
 from tests.simulation.safety import Safety
-from tests.simulation.truth import Change
+from tests.simulation.truth import AccountTruth, Change
 from tests.simulation.world import World
 
 _REMEMBERED: Final = 60
@@ -36,6 +36,7 @@ class Judge:
         self.lockouts = Lockouts(world)
         self.safety = Safety(world, self.lockouts)
         self.promptness = Promptness(world, self.prices, self.lockouts)
+        self._costs: set[tuple[int, str]] = set()
         self.replay = Replay()
         self._digest = sha256()
         self._encode = msgspec.json.Encoder().encode
@@ -59,6 +60,15 @@ class Judge:
         """Look at accounts of which something happened at the exchange."""
         for account in accounts:
             self.promptness.look(account)
+
+    def told_of(self, fill: Fill) -> None:
+        """Hear of a trade that has reached riskd."""
+        if fill.commission is not None:
+            self._costs.add((int(fill.account), fill.contract))
+
+    def costs_known(self, account: int, truth: AccountTruth) -> bool:
+        """Tell whether riskd can know what every trade of an account cost."""
+        return all((account, deal.contract) in self._costs for deal in truth.deals.values())
 
     def quoted(self, quote: QuoteReported) -> None:
         """Hear of prices that have reached riskd."""

@@ -210,6 +210,8 @@ class Requests:
         self._judge.read(int(account), began_at)
         self._calm.snapshot(int(account), began_at, self._schedule.now, timedelta(seconds=2))
         self._process.receive(msgspec.structs.replace(snapshot, request_id=request_id))
+        for fill in snapshot.fills:
+            self._judge.told_of(fill)
         del self._reading[account][0]
         done()
         self._begin(account)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from riskd.domain.events import AnyEvent, ConnectionChanged, InstrumentReported, Link, QuoteReported
+from riskd.domain.events import AnyEvent, ConnectionChanged, Fill, InstrumentReported, Link, QuoteReported
 from riskd.domain.instruments import instrument
 from riskd.engine.core import Core
 from riskd.simulator.exchange.contracts import Contract
@@ -140,6 +140,8 @@ class Service:
         self._process.receive(event, broker_at)
         if isinstance(event, QuoteReported):
             self._judge.quoted(event)
+        elif isinstance(event, Fill):
+            self._judge.told_of(event)
         elif isinstance(event, ConnectionChanged) and event.up:
             self._reconnected(event.link)
 

@@ -456,6 +456,7 @@ class AccountPass:
         wanting = {f.entry.rule_id for f in self._projected if f.action.reductions}
         wanting |= {f.entry.rule_id for f in self._findings if f.action.cancels}
         wanting |= {cause.cause for cause in self.state.no_new_risk}
+        wanting |= {want.rule for want in self._close_requests()}
         return wanting if self.state.flatten is None else wanting | {self.state.flatten.rule}
 
     def _end_enforcements(self, rule: str) -> None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from riskd.domain.commands import Severity
-from riskd.domain.events import Outcome
+from riskd.domain.events import CloseRequested, Outcome
 from riskd.domain.orders import OrderStatus, OrderType
 from tests.support.desk import Desk, contract
 
@@ -289,3 +289,19 @@ def test_a_close_that_nobody_answers_is_told_after_ten_seconds() -> None:
 
     told = [alert for alert in desk.alerts if alert.kind == "error_state"]
     assert [(alert.at - sent, alert.severity) for alert in told] == [(timedelta(seconds=10), Severity.CRITICAL)]
+
+
+def test_a_close_asked_for_by_hand_is_not_told_as_done_while_it_is_refused() -> None:
+    """The broker refuses what an admin asked for: that it is closed is told when it is."""
+    desk = Desk(MAX1)
+    desk.fill("buy", 1, "MNQ", "18000")
+    desk.publish(CloseRequested(account="A1", contract=contract("MNQ"), reason="by hand"))
+    for _ in range(2):
+        desk.outcome(Outcome.UNAVAILABLE, "not_sent")
+        desk.wait(timedelta(seconds=1))
+    assert desk.ended == []
+
+    desk.outcome(Outcome.ACCEPTED)
+    desk.fill("sell", 1, "MNQ", "18000")
+
+    assert [(t.symbol, t.closed, t.left) for e in desk.ended for t in e.targets] == [("MNQ", 1, 0)]

@@ -81,7 +81,7 @@ class Safety:
         request = self._closes[command.account, command.contract]
         if request.command is not command:
             raise Broken("one close at a time", f"{command} reached the exchange after {request.command}")
-        request.reached, request.order_id, request.refused = True, reply.order_id, not reply.success
+        request.reached, request.order_id = True, reply.order_id
         if reply.order_id is not None:
             self._by_order[reply.order_id] = request
             if (change := self._recent.get(reply.order_id)) is not None:
@@ -106,14 +106,16 @@ class Safety:
     def answered(self, command: BrokerCommand, outcome: Outcome) -> None:
         """Take note of what riskd has been told."""
         request = self._request(command)
-        if request is not None and outcome is Outcome.UNKNOWN:
-            request.doubted_at = self._schedule.now
+        if request is not None:
+            request.refused = outcome in (Outcome.REJECTED, Outcome.UNAVAILABLE)
+            request.doubted_at = self._schedule.now if outcome is Outcome.UNKNOWN else None
 
     def died(self) -> None:
         """Take note that nothing is known any more of what was under way."""
         for request in self._closes.values():
-            request.doubted_at = self._schedule.now
-            request.looks.clear()
+            if not request.refused:
+                request.doubted_at = self._schedule.now
+                request.looks.clear()
 
     def read(self, account: int, began_at: datetime) -> None:
         """Take note that riskd has looked."""

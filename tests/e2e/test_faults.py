@@ -1,6 +1,6 @@
 """The demo's day under one fault at a time: it still ends locked and flat, or a person has been told that it cannot.
 
-`make test` runs each fault with one seed, `make test-all` with twenty.
+`make test` runs the ten that tell most with one seed, `make test-all` each fault with twenty.
 """
 
 import asyncio
@@ -24,8 +24,20 @@ RULES: Final[Mapping[str, Mapping[str, object]]] = {
     "DailyRealizedLoss": {"limit": "-500.00"},
 }
 CLOSES: Final = ("closeContract", "partialCloseContract")
-WITHIN_S: Final = 20.0
-MANY_SEEDS: Final = range(2, 21)
+WITHIN_S: Final = 45.0
+SEEDS: Final = range(1, 21)
+TELLING: Final = (
+    "close answered 503",
+    "close silent, not done",
+    "close silent, done",
+    "connection lost after the close",
+    "close rejected",
+    "lost events",
+    "every trade lost",
+    "positions lag",
+    "user hub drops",
+    "REST down",
+)
 
 FAULTS: Final[Mapping[str, fault.FaultRule]] = {
     "slow answers": fault.Latency(ms=(20.0, 300.0), answer=True),
@@ -146,8 +158,8 @@ def lowest_positions(daemon: Daemon) -> list[int]:
 
 
 @pytest.mark.e2e
-@pytest.mark.timeout(150)
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("name", TELLING)
 async def test_the_day_under_one_fault(tmp_path: Path, name: str) -> None:
     """Under this fault the trim, the lockout, the flatten and the re-entry all come to their end."""
     await run_day(tmp_path, name, seed=1)
@@ -155,9 +167,9 @@ async def test_the_day_under_one_fault(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.slow
-@pytest.mark.timeout(150)
-@pytest.mark.parametrize("seed", MANY_SEEDS)
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", FAULTS)
 async def test_the_day_under_one_fault_with_many_seeds(tmp_path: Path, name: str, seed: int) -> None:
-    """As above, at nineteen further places and times."""
+    """As above for every fault, at twenty places and times."""
     await run_day(tmp_path, name, seed)

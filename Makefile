@@ -52,8 +52,8 @@ imports: $(VENV)/.installed
 tidy: $(VENV)/.installed
 	@$(BIN)/python -m pytest -q -p no:cacheprovider tests/unit/test_tidy.py
 
-bench: $(VENV)/.installed ## Measure: breaching message to close request (TRIALS=2000)
-	@$(BIN)/python -m benchmarks.transport --trials $(TRIALS)
+bench: $(VENV)/.installed ## Measure: breaching message to close request, start, memory, idle (TRIALS=2000)
+	@$(BIN)/python -m benchmarks.enforcement --trials $(TRIALS)
 
 simulate: $(VENV)/.installed ## Trade random days against every broker fault (SEEDS=20 DAYS=5)
 	@$(BIN)/python -m pytest -q --timeout 0 tests/simulation --seeds $(SEEDS) --days $(DAYS)

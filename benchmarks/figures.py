@@ -43,13 +43,13 @@ class Figures:
         return self.percentile(99)
 
 
-def show(title: str, rows: Sequence[Figures]) -> None:
-    """Print figures as a table, one row each."""
+def show(title: str, rows: Sequence[Figures], *, places: int = 0) -> None:
+    """Print figures as a table, one row each, with so many decimal places."""
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for heading in ("trials", "p50 µs", "p90 µs", "p99 µs", "max µs"):
         table.add_column(heading, justify="right")
     for row in rows:
-        cells = [f"{row.percentile(percent):,.0f}" for percent in (50, 90, 99, 100)]
+        cells = [f"{row.percentile(percent):,.{places}f}" for percent in (50, 90, 99, 100)]
         table.add_row(row.name, f"{len(row.samples_ns):,}", *cells)
     Console(width=100).print(table)

@@ -92,7 +92,7 @@ switch ($Target) {
     }
     'bench' {
         Initialize-All
-        Invoke-Step "$bin\python.exe" (@('-m', 'benchmarks.transport') + $Rest)
+        Invoke-Step "$bin\python.exe" (@('-m', 'benchmarks.enforcement') + $Rest)
     }
     'simulate' {
         Initialize-All

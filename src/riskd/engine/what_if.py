@@ -29,8 +29,8 @@ class WhatIf(msgspec.Struct, frozen=True):
 
     Units: ``price`` points, ``position`` signed contracts afterwards, ``now`` and ``after`` USD by rule id.
     Shape: ``fires`` are the violations that the order would begin, strongest first, ``shadow`` the ids of those that
-    would only be told, or not even that while the account is not armed. ``closed_by`` says why the new position would be closed whatever the rules say: a lockout, a
-    cooldown.
+    would only be told, or not even that while the account is not armed. ``closed_by`` says why the new position would
+    be closed whatever the rules say: a lockout, a cooldown.
     """
 
     contract: str

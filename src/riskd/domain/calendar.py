@@ -10,6 +10,8 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from riskd.domain.exchange_days import SHUT, Schedule, early_close
+
 CHICAGO: Final = ZoneInfo("America/Chicago")
 RESET_TIME: Final = time(17)
 _CLOSE_TIME: Final = time(16)
@@ -55,10 +57,11 @@ def next_reset(at: datetime) -> datetime:
     return day_end(trading_day(at))
 
 
-def market_open(at: datetime) -> bool:
-    """Tell whether the exchange's regular week has its market open.
+def market_open(at: datetime, schedule: Schedule | None = None) -> bool:
+    """Tell whether the market is open, by the regular week and the days that the exchange has announced.
 
-    Shape: Sunday 17:00 to Friday 16:00 with a break from 16:00 to 17:00 each day; holidays are not in it.
+    Shape: Sunday 17:00 to Friday 16:00 with a break from 16:00 to 17:00 each day; without a ``schedule`` holidays and
+    early closes are not in it.
     """
     local = at.astimezone(CHICAGO)
     weekday, clock = local.weekday(), local.time()
@@ -66,15 +69,37 @@ def market_open(at: datetime) -> bool:
         return False
     if weekday == _FRIDAY and clock >= _CLOSE_TIME:
         return False
-    return not _CLOSE_TIME <= clock < RESET_TIME
+    if _CLOSE_TIME <= clock < RESET_TIME:
+        return False
+    return schedule is None or at < _close_of(trading_day(at), schedule)
 
 
-def next_open(at: datetime) -> datetime:
-    """Return the instant at which the regular week next opens, or the instant itself while it is open."""
-    if market_open(at):
+def _close_of(day: date, schedule: Schedule | None) -> datetime:
+    """Return when trading stops on a TradingDay; its start where there is no trading on it."""
+    early = early_close(day, schedule)
+    if early is None:
+        return chicago(day, _CLOSE_TIME)
+    return day_start(day) if early == SHUT else chicago(day, early)
+
+
+def next_open(at: datetime, schedule: Schedule | None = None) -> datetime:
+    """Return the instant at which the market next opens, or the instant itself while it is open."""
+    if market_open(at, schedule):
         return at
-    local = at.astimezone(CHICAGO)
-    day = local.date() if local.time() < RESET_TIME else local.date() + timedelta(days=1)
-    while day.weekday() in (_FRIDAY, _SATURDAY):
-        day += timedelta(days=1)
-    return chicago(day, RESET_TIME)
+    day = trading_day(at)
+    while (opens := _opening(day)) < at or _close_of(day, schedule) <= opens:
+        day = trading_day(day_end(day))
+    return opens
+
+
+def _opening(day: date) -> datetime:
+    """Return when trading for a TradingDay starts: 17:00 of the evening before, on Sunday for a Monday."""
+    return chicago(day - timedelta(days=1), RESET_TIME)
+
+
+def last_close(at: datetime, schedule: Schedule | None = None) -> datetime:
+    """Return when the market last stopped being open, at an instant at which it is closed."""
+    day = trading_day(at)
+    while (closes := _close_of(day, schedule)) > at or closes <= day_start(day):
+        day = trading_day(day_start(day) - timedelta.resolution)
+    return closes

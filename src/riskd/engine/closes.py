@@ -26,6 +26,8 @@ from riskd.domain.events import (
     Outcome,
     SnapshotReported,
 )
+from riskd.domain.exchange_days import schedule_of
+from riskd.domain.instruments import root_of_contract
 from riskd.domain.orders import ENDED, OrderStatus, OrderType, WorkingOrder
 from riskd.engine.invariants import InvariantBroken
 from riskd.engine.late_fills import (
@@ -207,8 +209,8 @@ def _refused(state: AccountState, key: str, code: str, envelope: Envelope, *, lo
     failures = (old.failures if old else 0) + (0 if code in _NOT_FAILURES else 1)
     refusals = (old.refusals if old else 0) + 1
     if code == "market_closed":
-        at = envelope.at
-        not_before = at + CLOSED_MARKET_RETRY if market_open(at) else next_open(at)
+        at, schedule = envelope.at, schedule_of(root_of_contract(key))
+        not_before = at + CLOSED_MARKET_RETRY if market_open(at, schedule) else next_open(at, schedule)
     else:
         not_before = envelope.at + retry_delay(refusals + 1 if look else refusals)
     look = look or code == "position_not_found"

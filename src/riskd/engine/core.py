@@ -42,6 +42,7 @@ from riskd.engine.deadlines import next_deadline
 from riskd.engine.enforcement_engine import AccountPass, EnforcementEngine
 from riskd.engine.exposure import projected
 from riskd.engine.invariants import InvariantBroken, broken
+from riskd.engine.notices import notices
 from riskd.engine.reports import clock_text, violation_alert
 from riskd.engine.risk_engine import Finding, Hearing, RiskEngine, Verdict
 from riskd.engine.state_manager import Booked, StateManager
@@ -288,6 +289,8 @@ class Core:
             self._assert_invariants(account, before, envelope, work)
         if state.lockouts:
             manager.accounts[account] = rule_changes.with_lockout_noted(manager.accounts[account])
+        if state.positions is not before.positions or state.trading_day != before.trading_day:
+            self._give_notice(account, envelope, work)
 
     def _hold(self, account: str, envelope: Envelope, work: _Work) -> None:
         """Enforce the lockouts and cooldowns of before the start although the broker's view is not known yet."""
@@ -375,6 +378,16 @@ class Core:
             alert = _alert(state.account, envelope, "warning", Severity.WARNING, warning.message)
             work.commands.append(_replace(alert, rule=entry.rule_id, reason=warning.message))
         return _replace(state, warned=state.warned | {f"{e.rule_id}|{w.key}" for e, w in hearing.warnings})
+
+    def _give_notice(self, account: str, envelope: Envelope, work: _Work) -> None:
+        """Tell once a TradingDay of what ends in the coming days."""
+        state = self.state_manager.accounts[account]
+        found = {f"notice|{notice.key}": notice.message for notice in notices(state)}
+        new = {key: text for key, text in found.items() if key not in state.warned}
+        if new:
+            self.state_manager.accounts[account] = _replace(state, warned=state.warned | new.keys())
+            alerts = (_alert(account, envelope, "notice", Severity.WARNING, text) for text in new.values())
+            work.commands.extend(alerts)
 
     @staticmethod
     def _idle(state: AccountState, verdict: Verdict, rulebook: Rulebook) -> bool:

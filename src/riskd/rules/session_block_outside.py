@@ -9,6 +9,7 @@ from pydantic import Field
 from riskd.domain.account_view import AccountView
 from riskd.domain.calendar import CHICAGO
 from riskd.domain.events import AnyEvent, QuoteReported
+from riskd.domain.exchange_days import schedule_of
 from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarning
 from riskd.rules.actions import close_or_cancel
 from riskd.rules.contract import Category
@@ -60,9 +61,8 @@ class SessionBlockOutsideRule(ConfiguredRule):
 
     def __init__(self, params: Mapping[str, object]) -> None:
         """Read the parameters."""
-        checked = SessionBlockOutsideParams.model_validate(params)
-        self._general = Timetable(checked.times, checked.flat_lead)
-        self._by_root = {root: Timetable(own.times, own.flat_lead) for root, own in checked.instruments.items()}
+        self._params = SessionBlockOutsideParams.model_validate(params)
+        self._tables: dict[str, Timetable] = {}
 
     def applies_to(self, event: AnyEvent) -> bool:
         """Hear everything but quotes: prices change nothing here."""
@@ -70,9 +70,9 @@ class SessionBlockOutsideRule(ConfiguredRule):
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the violation while anything is held or could be entered outside the hours."""
-        if not self._by_root and not self._general.blocked(state.at):
-            return None
         blocked = [contract for contract in in_play(state) if self._timetable(state, contract).blocked(state.at)]
+        if not blocked:
+            return None
         held = {c: state.quantities[c] for c in blocked if state.quantities.get(c, 0)}
         entering = [order for contract in blocked for order in state.entry_orders(contract)]
         if not held and not entering:
@@ -91,7 +91,13 @@ class SessionBlockOutsideRule(ConfiguredRule):
         )
 
     def _timetable(self, state: AccountView, contract: str) -> Timetable:
-        return self._by_root.get(state.root(contract), self._general)
+        root = state.root(contract)
+        table = self._tables.get(root)
+        if table is None:
+            hours = self._params.hours_of(root)
+            # Made once for each product: what a session looks like does not change, where the exchange closes does.
+            table = self._tables[root] = Timetable(hours.times, hours.flat_lead, schedule_of(root))
+        return table
 
     def _message(self, state: AccountView, contracts: list[str]) -> str:
         roots = ", ".join(dict.fromkeys(state.root(contract) for contract in contracts))
@@ -105,10 +111,7 @@ class SessionBlockOutsideRule(ConfiguredRule):
 
     def next_deadline(self, state: AccountView) -> datetime | None:
         """Return the next warning or change of verdict for anything held or working, None while there is nothing."""
-        contracts = in_play(state)
-        if contracts and not self._by_root:
-            return self._next(self._general, state.at)
-        found = [self._next(self._timetable(state, contract), state.at) for contract in contracts]
+        found = [self._next(self._timetable(state, contract), state.at) for contract in in_play(state)]
         return min((at for at in found if at is not None), default=None)
 
     def _next(self, timetable: Timetable, at: datetime) -> datetime | None:
@@ -118,13 +121,7 @@ class SessionBlockOutsideRule(ConfiguredRule):
 
     def warnings(self, state: AccountView) -> Iterable[RuleWarning]:
         """Return how long until what is held or working must be gone, 15 and 5 minutes before."""
-        if not self._by_root and not self._soon(self._general, state.at):
-            return ()
         return tuple(warning for contract in in_play(state) for warning in self._closing_soon(state, contract))
-
-    def _soon(self, timetable: Timetable, at: datetime) -> bool:
-        flat_by = timetable.stretch(at).flat_by
-        return flat_by is not None and flat_by - max(WARN_BEFORE) <= at
 
     def _closing_soon(self, state: AccountView, contract: str) -> Iterator[RuleWarning]:
         flat_by = self._timetable(state, contract).stretch(state.at).flat_by

@@ -1,15 +1,15 @@
 """Whether trading hours lie inside others: the proof that a change of a session only makes it stricter."""
 
 from collections.abc import Iterable, Iterator
-from datetime import time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
 
+from riskd.domain.exchange_days import CLOSING_TIMES
 from riskd.rules.session_params import CHICAGO, SessionHours
 from riskd.rules.session_times import MIDNIGHT, SessionTimes, TimeRange
 from riskd.rules.timetable import BEFORE_EXCHANGE_CLOSE
 
-_SHORTLY_BEFORE_CLOSE: Final = (time(15, 55), time(16))
-"""An end in between is nearer to the exchange's close than the lead that is kept before that close itself."""
+_ANY_DAY: Final = date(2026, 1, 1)
 
 
 def inside(hours: SessionHours, wider: SessionHours) -> bool:
@@ -49,6 +49,12 @@ def _flat_as_early(hours: SessionHours, wider: SessionHours) -> bool:
     if wider.flat_lead is not None and wider.flat_lead > timedelta(0):
         return False
     # Ends are compared by themselves only where nothing else changed: a range may end inside another one.
-    low, high = _SHORTLY_BEFORE_CLOSE
-    near_close = any(low < span.end < high for span in _ranges(hours.times))
+    near_close = any(_shortly_before_a_close(span.end) for span in _ranges(hours.times))
     return hours.times == wider.times or (hours.timezone == CHICAGO and not near_close)
+
+
+def _shortly_before_a_close(end: time) -> bool:
+    """Tell whether an end is nearer to a close of the exchange than the lead that is kept before that close itself."""
+    return any(
+        (datetime.combine(_ANY_DAY, close) - BEFORE_EXCHANGE_CLOSE).time() < end < close for close in CLOSING_TIMES
+    )

@@ -5,12 +5,11 @@ from typing import Final
 
 import msgspec
 
-from riskd.domain.calendar import CHICAGO, market_open
+from riskd.domain.calendar import last_close, market_open
+from riskd.domain.exchange_days import Schedule
 from riskd.rules.session_times import SessionTimes
 
 BEFORE_EXCHANGE_CLOSE: Final = timedelta(minutes=5)
-_EXCHANGE_CLOSE_HOUR: Final = 16
-_INSTANT: Final = timedelta(microseconds=1)
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -27,12 +26,16 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 class Timetable:
-    """Answer for one set of hours; remembers the stretch it last looked at, since thousands of events fall into one."""
+    """Answer for one set of hours; remembers the stretch it last looked at, since thousands of events fall into one.
 
-    def __init__(self, times: SessionTimes, flat_lead: timedelta | None) -> None:
+    Shape: a session ends where the exchange closes early or does not open, by the ``schedule`` of the product.
+    """
+
+    def __init__(self, times: SessionTimes, flat_lead: timedelta | None, schedule: Schedule | None = None) -> None:
         """Keep the hours; no lead means none, but five minutes before the exchange's own close."""
         self.times = times
         self._lead = flat_lead
+        self._schedule = schedule
         self._last: Stretch | None = None
 
     def stretch(self, at: datetime) -> Stretch:
@@ -60,18 +63,7 @@ class Timetable:
         return Stretch(allowed=allowed, since=at, until=until, flat_by=flat_by)
 
     def _flat_by(self, end: datetime) -> datetime:
-        if market_open(end):
+        if market_open(end, self._schedule):
             return end - (self._lead or timedelta(0))
         lead = BEFORE_EXCHANGE_CLOSE if self._lead is None else self._lead
-        return exchange_close_before(end) - lead
-
-
-def exchange_close_before(end: datetime) -> datetime:
-    """Return the instant at which the market that is closed at ``end`` last stopped being open."""
-    local = end.astimezone(CHICAGO)
-    close = local.replace(hour=_EXCHANGE_CLOSE_HOUR, minute=0, second=0, microsecond=0, fold=0)
-    if close > local:
-        close -= timedelta(days=1)
-    while not market_open((close - _INSTANT).astimezone(end.tzinfo)):
-        close -= timedelta(days=1)
-    return close.astimezone(end.tzinfo)
+        return last_close(end, self._schedule) - lead

@@ -179,3 +179,27 @@ def test_hours_of_its_own_are_announced_on_their_own() -> None:
     assert [warning.message for warning in near] == ["GC will be closed at 12:30 Chicago time, in 10min"]
     late = rule.warnings(view(holding("GC", "MNQ"), at=ct("2025-10-15 14:50")))
     assert [warning.message for warning in late] == ["MNQ will be closed at 15:00 Chicago time, in 10min"]
+
+
+def test_each_product_must_be_flat_before_its_own_early_close() -> None:
+    """On Thanksgiving equities stop at noon and gold at half past one, whatever the hours say."""
+    rule = SessionBlockOutsideRule(params=HOURS)
+    both = holding("MNQ", "MGC")
+
+    assert rule.evaluate(None, view(both, at=ct("2026-11-26 11:54:59"))) is None
+    assert rule.next_deadline(view(both, at=ct("2026-11-26 11:50"))) == ct("2026-11-26 11:55")
+    violation = rule.evaluate(None, view(both, at=ct("2026-11-26 11:55")))
+    assert violation is not None
+    assert closed_per_root(violation) == {"MNQ": 1}
+    both_out = rule.evaluate(None, view(both, at=ct("2026-11-26 13:25")))
+    assert both_out is not None
+    assert closed_per_root(both_out) == {"MNQ": 1, "MGC": 1}
+
+
+def test_an_early_close_is_announced_like_any_other() -> None:
+    """A quarter of an hour before, by the product's own close."""
+    rule = SessionBlockOutsideRule(params=HOURS)
+
+    told = [warning.message for warning in rule.warnings(view(holding("MNQ"), at=ct("2026-11-26 11:40")))]
+
+    assert told == ["MNQ will be closed at 11:55 Chicago time, in 15min"]

@@ -2,9 +2,11 @@ from datetime import timedelta
 
 import pytest
 
+from riskd.domain.calendar import last_close
+from riskd.domain.exchange_days import Schedule
 from riskd.rules.session_params import PRESETS, Preset
 from riskd.rules.session_times import SessionTimes
-from riskd.rules.timetable import Timetable, exchange_close_before
+from riskd.rules.timetable import Timetable
 from tests.support.rule_builders import ct
 
 
@@ -59,7 +61,7 @@ def test_after_the_lead_the_verdict_waits_for_the_next_start() -> None:
 )
 def test_the_exchange_closes_before_a_session_that_ends_later(end: str, close: str) -> None:
     """A session that ends where the market is closed must be flat before the market closed."""
-    assert exchange_close_before(ct(end)) == ct(close)
+    assert last_close(ct(end)) == ct(close)
 
 
 def test_looking_back_in_time_looks_again() -> None:
@@ -68,3 +70,34 @@ def test_looking_back_in_time_looks_again() -> None:
 
     assert table.blocked(ct("2025-10-15 15:30"))
     assert not table.blocked(ct("2025-10-15 12:00"))
+
+
+@pytest.mark.parametrize(
+    ("name", "schedule", "at", "flat_by"),
+    [
+        ("RTH", "equity", "2026-11-26 09:00", "2026-11-26 11:55"),
+        ("RTH", "energy", "2026-11-26 09:00", "2026-11-26 13:25"),
+        ("RTH", "fx", "2026-11-26 09:00", "2026-11-26 15:00"),
+        ("RTH", "equity", "2026-11-25 09:00", "2026-11-25 15:00"),
+        ("RTH", "equity", "2026-12-25 09:00", "2026-12-24 12:10"),
+        ("ETH", "equity", "2026-11-26 09:00", "2026-11-26 11:55"),
+        ("ETH", "equity", "2026-12-24 18:00", "2026-12-24 12:10"),
+        ("24/5", "equity", "2026-11-26 09:00", "2026-11-27 12:10"),
+        ("24/5", "equity", "2026-12-23 09:00", "2026-12-24 12:10"),
+    ],
+)
+def test_early_closes_and_holidays_end_a_session(name: Preset, schedule: Schedule, at: str, flat_by: str) -> None:
+    """Five minutes before the exchange's own close, by the products' own days; a session that runs on is not ended."""
+    hours = SessionTimes(PRESETS[name], "America/Chicago")
+
+    assert Timetable(hours, None, schedule).stretch(ct(at)).flat_by == ct(flat_by)
+
+
+def test_a_lead_counts_from_an_early_close_too() -> None:
+    """Half an hour before noon on Thanksgiving."""
+    hours = SessionTimes(PRESETS["RTH"], "America/Chicago")
+    table = Timetable(hours, timedelta(minutes=30), "equity")
+
+    assert not table.blocked(ct("2026-11-26 11:29:59"))
+    assert table.blocked(ct("2026-11-26 11:30"))
+    assert table.blocked(ct("2026-11-26 14:00"))

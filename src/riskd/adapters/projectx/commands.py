@@ -19,6 +19,8 @@ from riskd.adapters.projectx.roster import Roster
 from riskd.adapters.projectx.session import Session
 from riskd.domain.commands import BrokerCommand, CancelOrder, ClosePosition, ResizeOrder
 from riskd.domain.events import CommandEnded, Outcome
+from riskd.domain.exchange_days import schedule_of
+from riskd.domain.instruments import root_of_contract
 
 _ENCODER: Final = msgspec.json.Encoder()
 _RETRY_AFTER_S: Final = 5.0
@@ -64,7 +66,8 @@ class Commands:
 
     def _answered(self, command: BrokerCommand, call: Call, token: str, result: Result) -> None:
         if isinstance(result, Answer):
-            verdict = judge(call, result.status, result.body, self._context.clock.now())
+            schedule = schedule_of(root_of_contract(command.contract))
+            verdict = judge(call, result.status, result.body, self._context.clock.now(), schedule)
             self._learn(command.account, call, result.retry_after_s, verdict)
             if verdict.code == NOT_LOGGED_IN:
                 self._context.tasks.once("login", self._session.replace(token))

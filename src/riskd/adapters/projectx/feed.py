@@ -1,5 +1,6 @@
 """Which contracts should be giving prices, and which have fallen silent. No clock of its own."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -62,9 +63,10 @@ class Feed:
         row.heard_at, row.heard_real, row.silent = at, real, False
         return was_silent
 
-    def excuse(self, at: datetime, real: float) -> None:
-        """Count from now: the market is closed, or the hub was not connected."""
-        for row in self._rows.values():
+    def excuse(self, at: datetime, real: float, contracts: Iterable[str] | None = None) -> None:
+        """Count from now, for these contracts or for all: their market is closed, or the hub was not connected."""
+        for contract in self._rows if contracts is None else contracts:
+            row = self._rows[contract]
             row.heard_at, row.heard_real = at, real
 
     def look(self, at: datetime, real: float) -> Silence:

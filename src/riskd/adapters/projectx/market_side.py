@@ -15,6 +15,8 @@ from riskd.adapters.projectx.feed import Feed
 from riskd.adapters.projectx.hubs import Call, Hub
 from riskd.domain.calendar import market_open
 from riskd.domain.events import FeedSilent, Link, QuoteReported
+from riskd.domain.exchange_days import schedule_of
+from riskd.domain.instruments import root_of_contract
 
 _QUOTES: Final = "SubscribeContractQuotes"
 _TAPE: Final = "SubscribeContractTrades"
@@ -78,9 +80,11 @@ class MarketSide:
 
     def _look(self) -> None:
         now, real = self._context.clock.now(), monotonic()
-        if not market_open(now) or not self._context.links.is_up(Link.MARKET_HUB):
+        if not self._context.links.is_up(Link.MARKET_HUB):
             self._feed.excuse(now, real)
             return
+        closed = [c for c in self._feed.watched() if not market_open(now, schedule_of(root_of_contract(c)))]
+        self._feed.excuse(now, real, closed)
         silence = self._feed.look(now, real)
         for contract in silence.reported:
             self._context.log.warning("feed_silent", contract=contract)

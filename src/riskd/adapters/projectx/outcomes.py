@@ -16,6 +16,7 @@ from riskd.adapters.projectx import wire
 from riskd.adapters.projectx.capabilities import Call
 from riskd.domain.calendar import market_open
 from riskd.domain.events import Outcome
+from riskd.domain.exchange_days import Schedule
 
 MARKET_CLOSED: Final = "market_closed"
 ORDER_REJECTED: Final = "order_rejected"
@@ -84,10 +85,10 @@ class Verdict(msgspec.Struct, frozen=True):
         return self.code in UNSUPPORTED.values()
 
 
-def judge(call: Call, status: int, body: bytes, at: datetime) -> Verdict:
+def judge(call: Call, status: int, body: bytes, at: datetime, schedule: Schedule | None = None) -> Verdict:
     """Return what an HTTP answer to a command means.
 
-    Shape: ``at`` decides, by the exchange's regular week, what a refusal without a reason is taken for.
+    Shape: ``at`` decides, by the exchange's week and days, what a refusal without a reason is taken for.
     """
     if status != _HTTP_OK:
         return _by_status(status)
@@ -100,7 +101,7 @@ def judge(call: Call, status: int, body: bytes, at: datetime) -> Verdict:
         return Verdict(Outcome.ACCEPTED)
     if reply.success is not False or number == 0:
         return Verdict(Outcome.UNKNOWN, "contradiction", "the gateway's answer says neither done nor refused")
-    return _refusal(call, number, reply.error_message, at)
+    return _refusal(call, number, reply.error_message, open_now=market_open(at, schedule))
 
 
 def _by_status(status: int) -> Verdict:
@@ -115,19 +116,19 @@ def _by_status(status: int) -> Verdict:
     )
 
 
-def _refusal(call: Call, number: int, message: str | None, at: datetime) -> Verdict:
+def _refusal(call: Call, number: int, message: str | None, *, open_now: bool) -> Verdict:
     word = WORDS[call].get(number, str(number))
     text = f"the broker answered {word} ({number})" + (f": {message}" if message else " and gave no reason")
     if word in _NOT_KNOWN:
         return Verdict(Outcome.UNKNOWN, word, text)
-    if _means_closed(word, message, at):
+    if _means_closed(word, message, open_now=open_now):
         return Verdict(Outcome.REJECTED, MARKET_CLOSED, text)
     if word == _ACCOUNT_REJECTED and call in UNSUPPORTED and _SAYS_NEVER.search(message or ""):
         return Verdict(Outcome.REJECTED, UNSUPPORTED[call], text)
     return Verdict(Outcome.REJECTED, word, text)
 
 
-def _means_closed(word: str, message: str | None, at: datetime) -> bool:
+def _means_closed(word: str, message: str | None, *, open_now: bool) -> bool:
     if message:
         return _SAYS_CLOSED.search(message) is not None
-    return word == ORDER_REJECTED and not market_open(at)
+    return word == ORDER_REJECTED and not open_now

@@ -102,7 +102,7 @@ class Runtime:
         doubtful = self._restore()
         self.event_bus = EventBus(
             self._handle,
-            now=self.clock.now,
+            now=self._broker_clock.now,
             on_overflow=self._overflow,
             last_seq=self._journal.last_seq,
             last_at=self._journal.last_at,

@@ -25,7 +25,6 @@ from riskd.domain.events import (
     DaemonStarted,
     Envelope,
     FeedSilent,
-    Fill,
     InstrumentReported,
     LockoutReleased,
     QuoteReported,
@@ -49,7 +48,7 @@ from riskd.engine.state_manager import Booked, StateManager
 from riskd.rules.contract import Compile, Rulebook
 
 _replace: Final = msgspec.structs.replace
-_PRICED: Final = (QuoteReported, Fill)
+_NEW_RULES: Final = (RulesApplied, RulesProposed)
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -128,12 +127,11 @@ class Core:
     def step(self, envelope: Envelope) -> Step:
         """Process one envelope."""
         before = dict(self.state_manager.accounts)
-        doubted = self._doubted(envelope.event)
         self._at = envelope.at
         work = _Work(tuple(self._unwritten.values()))
         self._dispatch(envelope, work)
         changed = tuple(sorted([a for a, s in self.state_manager.accounts.items() if s is not before.get(a)]))
-        self._note_deadlines(envelope.event, changed, doubted=doubted)
+        self._note_deadlines(envelope.event, changed)
         if work.evaluated or not isinstance(envelope.event, QuoteReported):
             self._unwritten.clear()
         else:
@@ -146,22 +144,16 @@ class Core:
             market=work.market,
         )
 
-    def _doubted(self, event: AnyEvent) -> bool:
-        row = self.state_manager.market.get(event.contract) if isinstance(event, _PRICED) else None
-        return row is not None and row.doubted
-
-    def _note_deadlines(self, event: AnyEvent, changed: Iterable[str], *, doubted: bool) -> None:
-        """Note whose deadlines may have moved: of one account's event only its own, as long as no price is doubted."""
-        stale, manager = self._stale_deadlines, self.state_manager
+    def _note_deadlines(self, event: AnyEvent, changed: Iterable[str]) -> None:
+        """Note whose deadlines may have moved: of one account's event only its own."""
+        stale = self._stale_deadlines
         stale.update(changed)
-        if (doubted or self._doubted(event)) and isinstance(event, _PRICED):
-            stale.update(manager.holders(event.contract))
         if isinstance(event, QuoteReported):
-            return
+            return  # a price moves none by itself, unless it is doubted or was: see _quote
         if isinstance(event, AccountEvent) and not isinstance(event, SnapshotReported):
             stale.add(event.account)
         else:
-            stale.update(manager.accounts)
+            stale.update(self.state_manager.accounts)
 
     # --- booking and who must be judged ------------------------------------------------------------------------
 
@@ -199,8 +191,11 @@ class Core:
     def _quote(self, event: QuoteReported, envelope: Envelope, work: _Work) -> None:
         manager = self.state_manager
         holders = manager.holders(event.contract)
+        old = manager.market.get(event.contract)
         for row in manager.quote_rows(event, envelope.at):
             manager.market[event.contract] = row
+            if row.doubted or (old is not None and old.doubted):
+                self._stale_deadlines.update(holders)
             for account in holders:
                 before = manager.accounts[account]
                 self._bring_forward(account, envelope, work)
@@ -273,8 +268,8 @@ class Core:
     def _look(self, account: str, before: AccountState, envelope: Envelope, work: _Work) -> None:
         """Bring one account forward and judge it; whatever goes wrong in it stays in it."""
         manager = self.state_manager
-        manager.accounts[account] = self._progress(before, manager.accounts[account], envelope, work)
-        state, rulebook = manager.accounts[account], self.rulebooks.get(account)
+        state = manager.accounts[account] = self._progress(before, manager.accounts[account], envelope, work)
+        rulebook = self.risk_engine.rulebooks.get(account)
         if rulebook is None or not state.armed:
             return
         if not state.reconciled:
@@ -348,7 +343,7 @@ class Core:
             for f in verdict.findings
             if risk_engine.acting(state, rulebook, f) and not risk_engine.waits(state, f, envelope.at)
         ]
-        if isinstance(event, RulesApplied | RulesProposed):
+        if isinstance(event, _NEW_RULES):
             state = rule_changes.without_old_faults(state, (*verdict.faults, *rulebook.faults))
         view = view.of(state)
         if state.shadow:

@@ -130,8 +130,7 @@ class AccountPass:
         if self.state.lockouts or self.state.no_new_risk:
             self._release_what_has_ended()
         if self._findings:
-            self._lock()
-            self._cool_down()
+            self._lock_and_cool_down()
         if self.state.no_new_risk:
             self._shrink_allowances()
         if self.state.lockouts:
@@ -174,10 +173,13 @@ class AccountPass:
             self._commands.append(UnlockAccount(account=state.account))
             self._tell("unlock", Severity.INFO, "the account is free again")
 
-    def _lock(self) -> None:
+    def _lock_and_cool_down(self) -> None:
         for finding in self._findings:
             if finding.action.lock:
                 self._lock_for(finding)
+        for finding in self._findings:
+            if finding.action.action_type is ActionType.SET_COOLDOWN:
+                self._cool_down_for(finding)
 
     def _lock_for(self, finding: Finding) -> None:
         action, state = finding.action, self.state
@@ -222,21 +224,16 @@ class AccountPass:
         self.state = _replace(self.state, enforcements=(*self.state.enforcements, enforcement))
         return self._seq
 
-    def _cool_down(self) -> None:
-        for finding in self._findings:
-            action = finding.action
-            if action.action_type is not ActionType.SET_COOLDOWN:
-                continue
-            until = action.lockout_until
-            cause = finding.episode_key.rstrip("|")
-            known = next((c for c in self.state.no_new_risk if c.cause == cause), None)
-            if known is not None and (known.until is None or (until is not None and until <= known.until)):
-                continue
-            self._no_new_risk(cause, until, action.reason)
-            self._commands.append(
-                StartCooldown(account=self.state.account, cause=cause, until=until, reason=action.reason)
-            )
-            self._engine.began(action)
+    def _cool_down_for(self, finding: Finding) -> None:
+        action = finding.action
+        until = action.lockout_until
+        cause = finding.episode_key.rstrip("|")
+        known = next((c for c in self.state.no_new_risk if c.cause == cause), None)
+        if known is not None and (known.until is None or (until is not None and until <= known.until)):
+            return
+        self._no_new_risk(cause, until, action.reason)
+        self._commands.append(StartCooldown(account=self.state.account, cause=cause, until=until, reason=action.reason))
+        self._engine.began(action)
 
     def _no_new_risk(self, cause: str, until: datetime | None, reason: str) -> None:
         allowance = {contract: position.quantity for contract, position in self.state.positions.items()}

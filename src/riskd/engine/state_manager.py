@@ -237,7 +237,7 @@ class StateManager:
 
     def _price_band(self) -> int:
         """Return the narrowest band of all accounts: they share one market table, and its doubt must suit each."""
-        return min((settings.price_band for settings in self.settings.values()), default=_DEFAULT.price_band)
+        return min([settings.price_band for settings in self.settings.values()], default=_DEFAULT.price_band)
 
     def _instrument(self, contract: str) -> Instrument | None:
         known = self.instruments.get(contract)

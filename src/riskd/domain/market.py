@@ -111,9 +111,11 @@ class _Judge:
         # Near zero a share says nothing: crude oil went from 10 to -37 within hours.
         self._least = instrument.tick_size * _TICKS_NEAR_ZERO if instrument.may_be_negative else instrument.tick_size
 
-    def near(self, price: Decimal, *known: Decimal | None) -> bool:
+    def near(self, price: Decimal, known: Decimal | None, other: Decimal | None = None) -> bool:
         """Tell whether a price lies within the band of one that is believed."""
-        return any(each is not None and abs(price - each) <= self.band for each in known)
+        if known is not None and abs(price - known) <= self.band:
+            return True
+        return other is not None and abs(price - other) <= self.band
 
     def far(self, price: Decimal, known: Decimal | None) -> bool:
         """Tell whether a price lies beyond the day's limit, reckoned from what is believed."""

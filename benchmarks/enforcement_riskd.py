@@ -11,6 +11,7 @@ from typing import Final
 from benchmarks.enforcement_trials import Kind, Plan
 from benchmarks.pinning import pinned_apart
 from riskd.adapters.projectx.settings import ProjectXSettings
+from riskd.daemon.garbage import spare_what_stays
 from riskd.daemon.logs import start_logs
 from riskd.daemon.runtime import Runtime, RuntimeSettings
 from riskd.notifications.service import NotificationConfig
@@ -60,6 +61,7 @@ async def _daemon(directory: Path, kind: Kind, far_end: Connection) -> list[int]
         runtime = Runtime(settings, logs.logger)
         try:
             await runtime.start()
+            spare_what_stays()
             async with asyncio.timeout(READY_WITHIN_S):
                 await runtime.ready.wait()
             far_end.send("armed")

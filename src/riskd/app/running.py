@@ -19,6 +19,7 @@ from riskd.config.loader import load_config
 from riskd.config.models import Config
 from riskd.config.specs import specs
 from riskd.daemon.configuration import Wanted
+from riskd.daemon.garbage import spare_what_stays
 from riskd.daemon.instance import AlreadyRunning, SingleInstance
 from riskd.daemon.logs import Logs, start_logs
 from riskd.daemon.reloading import Marks, Reloader, marks, refusal
@@ -157,6 +158,7 @@ async def _serve(config: Config, settings: RuntimeSettings, asked: Run, known: M
         watching = asyncio.create_task(reloader.run())
         try:
             await runtime.start()
+            spare_what_stays()
             waits = [asyncio.ensure_future(event.wait()) for event in (stopped, runtime.failed)]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -119,6 +119,36 @@ async def test_what_only_a_start_takes_over_is_said(tmp_path: Path) -> None:
         assert texts == ["the configuration's broker changed, which takes effect when riskd is started anew"]
 
 
+async def test_an_account_that_nobody_named_is_reported(tmp_path: Path) -> None:
+    """It is seen at the login, and a person hears that nothing protects it."""
+    async with webhook() as hook, SimulatedGateway(two_accounts()) as gateway:
+        channel = Channel(name="phone", url=hook.url)
+        async with started(settings_for(gateway, tmp_path / "state", MAX4, channels=(channel,)), gateway) as daemon:
+            await hook.containing("account 102 of this login is not in the configuration: riskd does not protect it")
+
+            assert OTHER not in daemon.runtime.watched
+
+
+async def test_an_account_that_nobody_named_can_have_rules(tmp_path: Path) -> None:
+    """With a profile for such accounts it is armed like the others, and stays so after a restart."""
+    async with SimulatedGateway(two_accounts()) as gateway:
+        settings = replace(settings_for(gateway, tmp_path / "state", MAX4), unlisted=spec(MAX3))
+        async with started(settings, gateway) as daemon:
+            accounts = daemon.runtime.state_manager.accounts
+            await daemon.until(lambda: OTHER in accounts and accounts[OTHER].armed)
+            gateway.control.fill(int(OTHER), "MNQ", "buy", 4, Decimal("18000.00"))
+            await daemon.enforced()
+            assert gateway.control.position(int(OTHER), "MNQ") == 3
+        async with started(settings, gateway) as daemon:
+            other = daemon.runtime.state_manager.accounts[OTHER]
+            assert (other.rules, other.pending, other.armed) == (spec(MAX3), None, True)
+
+            daemon.runtime.reload(Wanted(rules={ACCOUNT: spec(MAX4)}, arming="enforce"))
+            other = daemon.runtime.state_manager.accounts[OTHER]
+            assert other.rules == spec(MAX3)
+            assert other.pending is not None
+
+
 def two_accounts() -> GatewaySettings:
     """Return a gateway with two accounts."""
     accounts = tuple(account(int(name), "practice", "50000.00") for name in (ACCOUNT, OTHER))

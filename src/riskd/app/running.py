@@ -17,7 +17,7 @@ from riskd.app.state_place import default_state_dir
 from riskd.config.errors import ConfigErrors
 from riskd.config.loader import load_config
 from riskd.config.models import Config
-from riskd.config.specs import specs
+from riskd.config.specs import specs, unlisted_spec
 from riskd.daemon.configuration import Wanted
 from riskd.daemon.garbage import spare_what_stays
 from riskd.daemon.instance import AlreadyRunning, SingleInstance
@@ -86,6 +86,7 @@ def runtime_settings(config: Config, asked: Run) -> RuntimeSettings:
     return RuntimeSettings(
         state_dir=state_dir,
         rules=wanted.rules,
+        unlisted=wanted.unlisted,
         at_start=wanted.at_start,
         broker=ProjectXSettings(
             rest_url=broker.rest_url,
@@ -106,13 +107,13 @@ def _wanted(config: Config) -> Wanted:
     """Return what a running daemon takes over of a configuration."""
     return Wanted(
         rules=specs(config),
+        unlisted=unlisted_spec(config),
         channels=_channels(config),
         arming=config.arming,
         at_start={
             "broker": config.broker,
             "api": config.api,
             "paths": config.paths,
-            "unlisted_accounts": config.unlisted_accounts,
             "admin_under_lockout": config.admin_under_lockout,
             "notifications.dead_man_ping": config.notifications.dead_man_ping,
         },

@@ -1,6 +1,6 @@
 """What a configuration wants of a daemon, at its start and whenever the file changes: the same change either way."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -16,14 +16,29 @@ Arming = Literal["shadow", "enforce"]
 class Wanted(msgspec.Struct, frozen=True):
     """The part of a configuration that a running daemon takes over.
 
-    Shape: ``rules`` maps account id to the canonical text of its rules; ``at_start`` maps the names of sections that
-    only a start takes over to what they hold, for telling whether they changed and nothing else.
+    Shape: ``rules`` maps account id to the canonical text of its rules; ``unlisted`` is that of the login's other
+    accounts, None where they are only reported. ``at_start`` maps the names of sections that only a start takes over to
+    what they hold, for telling whether they changed and nothing else.
     """
 
     rules: Mapping[str, str]
+    unlisted: str | None = None
     channels: tuple[Channel, ...] = ()
     arming: Arming = "shadow"
     at_start: Mapping[str, object] = {}
+
+
+def with_unlisted(
+    rules: Mapping[str, str], unlisted: str | None, found: Iterable[str], states: Mapping[str, AccountState]
+) -> Mapping[str, str]:
+    """Return the rules of the accounts that are named, and of those that are not: ``found`` at the login, or enforced.
+
+    Shape: where unlisted accounts are only reported nothing is added.
+    """
+    if unlisted is None:
+        return rules
+    others = (*found, *(account for account, state in states.items() if state.rules))
+    return {**dict.fromkeys(others, unlisted), **rules}
 
 
 def proposals(rules: Mapping[str, str], states: Mapping[str, AccountState]) -> Iterator[RulesProposed]:

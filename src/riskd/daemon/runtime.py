@@ -19,7 +19,15 @@ from riskd.adapters.projectx.sdk_adapter import ProjectXBroker
 from riskd.adapters.projectx.settings import ProjectXSettings
 from riskd.daemon.arming import SelfTestFailed, preview, self_test
 from riskd.daemon.clock import BrokerClock
-from riskd.daemon.configuration import Arming, Wanted, changed_sections, channel_changes, proposals, watched
+from riskd.daemon.configuration import (
+    Arming,
+    Wanted,
+    changed_sections,
+    channel_changes,
+    proposals,
+    watched,
+    with_unlisted,
+)
 from riskd.daemon.execution import Executor, Stopwatch
 from riskd.daemon.recorder import Recorder
 from riskd.daemon.restoring import restored, standing
@@ -57,7 +65,8 @@ Listener = Callable[[Envelope, Step], None]
 class RuntimeSettings:
     """What one run of the daemon is made of.
 
-    Shape: ``rules`` maps account id to the canonical text of its rules. ``confirm`` is None where nobody can be asked.
+    Shape: ``rules`` maps account id to the canonical text of its rules, ``unlisted`` is that of the login's other
+    accounts, None where they are only reported. ``confirm`` is None where nobody can be asked.
     ``at_start`` are the sections of the configuration that only a start takes over.
     Units: ``status_every_s`` real seconds between status lines in the log, None for none.
     """
@@ -69,6 +78,7 @@ class RuntimeSettings:
     arming: Arming = "shadow"
     confirm: Confirm | None = field(default=None)
     status_every_s: float | None = None
+    unlisted: str | None = None
     at_start: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -121,6 +131,7 @@ class Runtime:
         self._alarm = Alarm(self.clock, self._ring)
         self._doubtful = doubtful
         self._to_arm: set[str] = set()
+        self._unlisted: dict[str, None] = {}
 
     # --- start and stop ----------------------------------------------------------------------------------------
 
@@ -151,6 +162,7 @@ class Runtime:
             clock=self.clock,
             last_seq=lambda: self.event_bus.last_seq,
             log=self.log,
+            on_listed=self._meet_unlisted,
         )
         self._tasks.append(asyncio.create_task(self._recorder.run()))
         bringing_up = asyncio.create_task(self._bring_up(self._broker))
@@ -170,6 +182,7 @@ class Runtime:
         left = [a for a in self.watched if a not in armed]
         self.log.info("ready", accounts=armed, not_armed=left, took_ms=took_ms)
         self.ready.set()
+        self._meet_unlisted()
 
     def _brought_up(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -240,7 +253,12 @@ class Runtime:
     @property
     def watched(self) -> tuple[str, ...]:
         """Return the accounts that the configuration names and those that are still enforced, ordered."""
-        return watched(self._settings.rules, self.state_manager.accounts)
+        return watched(self._rules, self.state_manager.accounts)
+
+    @property
+    def _rules(self) -> Mapping[str, str]:
+        settings = self._settings
+        return with_unlisted(settings.rules, settings.unlisted, self._unlisted, self.state_manager.accounts)
 
     def reload(self, wanted: Wanted) -> None:
         """Take over a changed configuration: rules as far as they may apply now, channels, and how to arm."""
@@ -248,7 +266,11 @@ class Runtime:
         self._tell_sections(changed_sections(old.at_start, wanted.at_start))
         self._use_channels(wanted.channels)
         self._settings = replace(
-            old, rules=wanted.rules, arming=wanted.arming, notifications=self._settings.notifications
+            old,
+            rules=wanted.rules,
+            unlisted=wanted.unlisted,
+            arming=wanted.arming,
+            notifications=self._settings.notifications,
         )
         if self._begun:
             self._propose_rules()
@@ -277,13 +299,29 @@ class Runtime:
 
     def _watch_new(self, accounts: tuple[str, ...]) -> None:
         states = self.state_manager.accounts
-        unarmed = (a for a in self._settings.rules if a not in accounts and a in states and not states[a].armed)
+        unarmed = (a for a in self._rules if a not in accounts and a in states and not states[a].armed)
         if not self.ready.is_set() or self._broker is None:
             return
         self._to_arm |= {*accounts, *unarmed}
         if accounts:
             self._broker.also_watch(accounts)
         self._arm_reconciled()
+
+    def _meet_unlisted(self) -> None:
+        """Report accounts of the login that the configuration does not name, or take them under its rules for such."""
+        if not self.ready.is_set() or self._broker is None:
+            return
+        visible, known = (*self._broker.accounts, *self._broker.unnamed_accounts), {*self.watched, *self._unlisted}
+        new = tuple(account for account in visible if account not in known)
+        self._unlisted.update(dict.fromkeys(new))
+        if self._settings.unlisted is not None and new:
+            self._propose_rules()
+            self._watch_new(new)
+        for account in new:
+            what = "riskd does not protect it" if self._settings.unlisted is None else "it gets the rules for such"
+            text = f"account {account} of this login is not in the configuration: {what}"
+            self.log.warning("unlisted", account=account, text=text)
+            self._tell(account, "unlisted", text, Severity.WARNING)
 
     def _arm_reconciled(self) -> None:
         states = self.state_manager.accounts
@@ -317,7 +355,7 @@ class Runtime:
             self.publish(event, broker_at=broker_at)
 
     def _propose_rules(self) -> None:
-        for proposal in tuple(proposals(self._settings.rules, self.state_manager.accounts)):
+        for proposal in tuple(proposals(self._rules, self.state_manager.accounts)):
             self.publish(proposal)
 
     def _publish_request(self, event: CloseRequested) -> None:

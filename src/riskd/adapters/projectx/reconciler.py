@@ -47,6 +47,7 @@ class Reconciler:
         self._doubted: set[str] = set()
         self._doubted_again: set[str] = set()
         self.on_new_accounts: Callable[[tuple[str, ...]], None] = lambda _: None
+        self.on_listed: Callable[[], None] = lambda: None
 
     def request(self, command: RequestSnapshot) -> None:
         """Answer a request of the core, not before its time."""
@@ -76,6 +77,7 @@ class Reconciler:
         """
         new = self._roster.take(await self._reads.accounts(purpose))
         self._context.links.up(Link.REST)
+        self.on_listed()
         return new
 
     async def find_new(self) -> None:

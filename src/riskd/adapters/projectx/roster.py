@@ -22,6 +22,7 @@ class Roster:
         self._named = named
         self._listed: dict[str, Listed] = {}
         self._capabilities: dict[str, Capabilities] = {}
+        self._unnamed: dict[str, None] = {}
 
     def take(self, accounts: Iterable[Listed]) -> tuple[str, ...]:
         """Take the gateway's list and return the watched accounts that are new on it."""
@@ -29,6 +30,7 @@ class Roster:
         for listed in accounts:
             account = listed.report.account
             if self._named and account not in self._named:
+                self._unnamed[account] = None
                 continue
             if account not in self._listed:
                 new.append(account)
@@ -48,6 +50,10 @@ class Roster:
     def watches(self, account: str) -> bool:
         """Tell whether an account is watched and known to the gateway."""
         return account in self._listed
+
+    def unnamed(self) -> tuple[str, ...]:
+        """Return the accounts that the login can see and nobody has named."""
+        return tuple(account for account in self._unnamed if account not in self._named)
 
     def missing(self) -> tuple[str, ...]:
         """Return the accounts that were named and that the login cannot see."""

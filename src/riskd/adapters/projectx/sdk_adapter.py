@@ -54,10 +54,12 @@ class ProjectXBroker:
         clock: Clock,
         last_seq: Callable[[], int],
         log: Log,
+        on_listed: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepare; nothing is sent before ``connect``.
 
-        Shape: ``last_seq`` returns the seq of the last envelope that was processed.
+        Shape: ``last_seq`` returns the seq of the last envelope that was processed; ``on_listed`` is called whenever
+        the login's accounts have been read.
         """
         # aiohttp is most of the import time; whoever builds a broker needs it, the other commands do not.
         from riskd.adapters.projectx.rest import Rest  # noqa: PLC0415 - see above
@@ -85,6 +87,7 @@ class ProjectXBroker:
         )
         self._reconciler = Reconciler(context, reads, self._roster, report=self._user.reconciled)
         self._reconciler.on_new_accounts = self._subscribe_new
+        self._reconciler.on_listed = on_listed
         self._user_hub = Hub(Link.USER_HUB, settings.user_hub_url, self._user, context=context, session=self._session)
         self._market_hub = Hub(
             Link.MARKET_HUB, settings.market_hub_url, self._market, context=context, session=self._session
@@ -104,6 +107,11 @@ class ProjectXBroker:
     def missing_accounts(self) -> tuple[str, ...]:
         """Return the accounts that were named in the settings and that the login cannot see."""
         return self._roster.missing()
+
+    @property
+    def unnamed_accounts(self) -> tuple[str, ...]:
+        """Return the accounts that the login can see and that were not named."""
+        return self._roster.unnamed()
 
     @property
     def malformed(self) -> int:

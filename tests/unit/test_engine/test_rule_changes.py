@@ -4,13 +4,22 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
+from riskd.daemon.restoring import restored
+from riskd.domain.account import AccountState
+from riskd.domain.account_view import AccountView
 from riskd.domain.commands import Severity
-from riskd.domain.events import AccountArmed, DaemonStarted, Outcome, RulesProposed, SnapshotReported
+from riskd.domain.events import AccountArmed, AnyEvent, DaemonStarted, Outcome, RulesProposed, SnapshotReported
+from riskd.domain.violations import RuleViolation
 from riskd.engine.core import Core
 from riskd.engine.rule_changes import loosening_due
+from riskd.ports import JournalEntry
+from riskd.rules.contract import Rulebook, RuleEntry
+from riskd.rules.max_contracts import MaxContractsRule
 from riskd.rules.registry import canonical, compile_rulebook
+from riskd.storage.journal_lines import GENESIS, LineEncoder, read_entry
 from riskd.storage.state_files import SavedState, decode, encode
 from tests.support.desk import Desk, contract, ct
 
@@ -342,3 +351,65 @@ def test_a_change_waits_through_days_on_which_riskd_did_not_run() -> None:
     restart(desk)
 
     assert desk.state.rules == spec({"MaxContracts": {"max_contracts": 6}, **LOSS500})
+
+
+def test_the_journal_alone_brings_back_what_waits() -> None:
+    """After a kill before any state file was written, and after the change has applied."""
+    desk = Desk()
+    desk.publish(RulesProposed(account="A1", spec=spec(MAX4)))
+    desk.snapshot()
+    desk.publish(AccountArmed(account="A1"))
+    propose(desk, {"MaxContracts": {"max_contracts": 3}})
+    propose(desk, {"MaxContracts": {"max_contracts": 6}})
+    assert rebuilt(desk) == desk.state
+
+    desk.wait("2026-03-12 09:00")
+    assert desk.state.rules == spec({"MaxContracts": {"max_contracts": 6}})
+    assert rebuilt(desk) == desk.state
+
+
+def rebuilt(desk: Desk) -> AccountState:
+    """Return the account as the journal of everything so far leads to it."""
+    encoder = LineEncoder()
+    entries = [JournalEntry(envelope=e, market=step.market, commands=step.commands) for e, step in desk.steps]
+    lines = [read_entry(bytes(encoder.encode(entry, GENESIS))) for entry in entries]
+    return restored({}, lines, compile_rulebook)["A1"]
+
+
+class Moody(MaxContractsRule):
+    """A rule that fails while its mood is bad."""
+
+    bad = True
+
+    def violations(self, event: AnyEvent | None, state: AccountView) -> tuple[RuleViolation, ...]:
+        """Fail, or answer as usual."""
+        if Moody.bad:
+            raise ValueError("not today")
+        return super().violations(event, state)
+
+
+def moody_rulebook(account: str, text: str) -> Rulebook:
+    """Compile rules, all of them moody."""
+    book = compile_rulebook(account, text)
+    return msgspec.structs.replace(book, entries=(RuleEntry("MaxContracts", Moody({"max_contracts": 4})),))
+
+
+def test_a_rule_that_answers_again_is_believed_after_a_reload() -> None:
+    """While it fails the account takes no new risk; a reload while it still fails changes nothing about that."""
+    desk = Desk()
+    desk.core = Core(moody_rulebook, desk.enforcement_engine)
+    Moody.bad = True
+    propose(desk, MAX4)
+    desk.snapshot()
+    desk.publish(AccountArmed(account="A1"))
+    assert [cause.cause for cause in desk.state.no_new_risk] == ["fault MaxContracts"]
+
+    propose(desk, MAX4)
+    assert desk.state.no_new_risk
+
+    Moody.bad = False
+    desk.wait(timedelta(minutes=1))
+    assert desk.state.no_new_risk
+    propose(desk, MAX4)
+
+    assert desk.state.no_new_risk == ()

@@ -14,6 +14,7 @@ SOURCES := src tests benchmarks
 DEMO_ARGS ?=
 SEEDS ?= 20
 DAYS ?= 5
+SIMULATE_ARGS ?=
 TRIALS ?= 2000
 # Two workers, by file: a file's tests share a gateway and the machine may have two cores only.
 PYTEST_ARGS ?= -n 2 --dist loadfile -q
@@ -56,7 +57,7 @@ bench: $(VENV)/.installed ## Measure: breaching message to close request, start,
 	@$(BIN)/python -m benchmarks.enforcement --trials $(TRIALS)
 
 simulate: $(VENV)/.installed ## Trade random days against every broker fault (SEEDS=20 DAYS=5)
-	@$(BIN)/python -m pytest -q --timeout 0 tests/simulation --seeds $(SEEDS) --days $(DAYS)
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) --days $(DAYS) $(SIMULATE_ARGS)
 
 lock: $(VENV)/.installed ## Renew the pinned requirements, with hashes for every platform
 	@$(PIP) install --require-hashes -r requirements/lock.txt

@@ -96,7 +96,7 @@ switch ($Target) {
     }
     'simulate' {
         Initialize-All
-        Invoke-Step "$bin\python.exe" (@('-m', 'pytest', '-q', '--timeout', '0', 'tests/simulation') + $Rest)
+        Invoke-Step "$bin\python.exe" (@('-m', 'tests.simulation') + $Rest)
     }
     'lock' {
         Initialize-All

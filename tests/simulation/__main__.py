@@ -1,57 +1,84 @@
-"""Run random days: ``python -m tests.simulation --seeds 20 --days 5``."""
+"""Trade random days against every broker fault: ``python -m tests.simulation --seeds 20 --days 5``."""
 
 import argparse
+import cProfile
+import pstats
 import sys
-import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from tests.simulation import plan
+from tests.simulation.campaign import Case, Result, run_all, shrunk
 from tests.simulation.faults import ALL, Fault
-from tests.simulation.trial import Tally, Trial
-from tests.simulation.verdict import Broken
 
 
 def main() -> int:
-    """Run the seeds asked for, and say what came of them."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--seeds", type=int, default=20, help="how many seeds")
-    parser.add_argument("--first", type=int, default=1, help="the first seed")
-    parser.add_argument("--days", type=int, default=5, help="trading days of each")
-    parser.add_argument("--faults", nargs="*", default=sorted(ALL), choices=sorted(ALL), help="only these faults")
-    asked = parser.parse_args()
-    faults = frozenset(Fault(name) for name in asked.faults)
-    began, failed, steps = perf_counter(), 0, 0
-    for seed in range(asked.first, asked.first + asked.seeds):
-        tally = run(seed, asked.days, faults)
-        failed += tally is None
-        steps += tally.steps if tally else 0
-    took = perf_counter() - began
-    days = asked.seeds * asked.days
-    _say(f"{days} days in {took:.1f} s, {days / took:.1f} days/s, {steps} steps, {failed} seeds failed")
+    """Run what is asked for, and say what came of it."""
+    asked = _arguments()
+    profile = cProfile.Profile() if asked.profile else None
+    if profile is not None:
+        profile.enable()
+    began, steps, failed = perf_counter(), 0, 0
+    for result in run_all(_cases(asked)):
+        _say(_line(result))
+        steps += result.tally.steps if result.tally else 0
+        if result.broken is not None:
+            failed += 1
+            _tell_failure(result, asked.shrink, asked.keep)
+    took, days = perf_counter() - began, asked.seeds * asked.days
+    _say(f"{days} days in {took:.1f} s: {days / took:.1f} days/s, {steps / took:.0f} steps/s; {failed} seeds failed")
+    if profile is not None:
+        profile.disable()
+        pstats.Stats(profile).sort_stats("cumulative").print_stats(40)
     return 1 if failed else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20, help="how many seeds (20)")
+    parser.add_argument("--first", type=int, default=1, help="the first of them (1)")
+    parser.add_argument("--days", type=int, default=5, help="trading days of each (5)")
+    names = ("all", "none", *sorted(ALL))
+    parser.add_argument("--faults", nargs="*", default=["all"], choices=names, metavar="FAULT", help=", ".join(names))
+    parser.add_argument("--light", action="store_true", help="less trading a day")
+    parser.add_argument("--shrink", action="store_true", help="look for fewer days and faults that fail the same way")
+    parser.add_argument("--keep", type=Path, help="write the journal of each failure into this directory")
+    parser.add_argument("--profile", action="store_true", help="say where the time went")
+    return parser.parse_args()
+
+
+def _cases(asked: argparse.Namespace) -> list[Case]:
+    faults = ALL if "all" in asked.faults else frozenset(Fault(name) for name in asked.faults if name != "none")
+    seeds = range(asked.first, asked.first + asked.seeds)
+    return [Case(seed=seed, days=asked.days, faults=faults, light=asked.light) for seed in seeds]
+
+
+def _line(result: Result) -> str:
+    if result.tally is None:
+        return f"seed {result.case.seed}: FAILED after {result.took_s:.1f} s"
+    tally = result.tally
+    return (
+        f"seed {result.case.seed}: {tally.trades} trades, {tally.commands} requests, {tally.lockouts} lockouts, "
+        f"{tally.crashes} crashes, {tally.compared} comparisons, {tally.steps} steps in {result.took_s:.1f} s, "
+        f"commands {tally.digest[:12]}"
+    )
+
+
+def _tell_failure(result: Result, shrink: object, keep: Path | None) -> None:
+    smallest = shrunk(result) if shrink else result
+    for line in smallest.story:
+        _say(f"    {line}")
+    _say(f"  {smallest.broken}")
+    _say(f"  again: {smallest.case.command}")
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        path = keep / f"seed-{result.case.seed}.jsonl"
+        path.write_bytes(b"\n".join(smallest.journal) + b"\n")
+        _say(f"  journal: {path}")
 
 
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-def run(seed: int, days: int, faults: frozenset[Fault]) -> Tally | None:
-    """Run one seed and print its line."""
-    with tempfile.TemporaryDirectory() as directory:
-        drawn = plan.draw(seed, days)
-        trial = Trial(drawn, faults, Path(directory) if drawn.files else None)
-        try:
-            tally = trial.run()
-        except Broken as broken:
-            trial.disk.crash()
-            _say(f"seed {seed} days {days} faults {' '.join(sorted(faults))}\n  {drawn}")
-            _say("\n".join(f"    {line}" for line in trial.judge.story))
-            _say(f"seed {seed}: {broken}")
-            return None
-    _say(f"seed {seed}: {tally}")
-    return tally
 
 
 if __name__ == "__main__":

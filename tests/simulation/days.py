@@ -49,16 +49,17 @@ def _in_week(at: datetime) -> bool:
     return not (local.weekday() == _SATURDAY or sunday or friday)
 
 
-def windows(starts_at: datetime, ends_at: datetime, rng: Random) -> Iterator[tuple[datetime, datetime]]:
-    """Yield the stretches in which somebody trades: two or three a day, some over the edges that matter."""
+def windows(starts_at: datetime, ends_at: datetime, rng: Random, *, light: bool) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the stretches in which somebody trades: a few a day, some over the edges that matter."""
+    count, lengths = ((1, 1, 2), (2, 3, 4)) if light else ((2, 3), (5, 10, 20))
     day = starts_at.astimezone(CHICAGO).date()
     while True:
-        for hour, minute in sorted(rng.sample(_FAVOURITES, rng.choice((2, 3)))):
+        for hour, minute in sorted(rng.sample(_FAVOURITES, rng.choice(count))):
             begins = _utc(datetime.combine(day, time(hour, minute))) + timedelta(minutes=rng.uniform(-5, 5))
             if begins >= ends_at:
                 return
             if begins > starts_at and _in_week(begins):
-                yield begins, begins + timedelta(minutes=rng.choice((5, 10, 20)))
+                yield begins, begins + timedelta(minutes=rng.choice(lengths))
         day += timedelta(days=1)
 
 

@@ -22,12 +22,12 @@ class Replay:
         self._core = Core(compile_rulebook)
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(JournalEntry).decode
-        self.steps = 0
+        self.lines: list[bytes] = []
 
     def journalled(self, written: JournalEntry) -> None:
         """Replay one line and compare what comes of it."""
-        self.steps += 1
-        entry = self._decode(self._encode(written))
+        self.lines.append(self._encode(written))
+        entry = self._decode(self.lines[-1])
         self._core.state_manager.market.update({row.contract: row for row in entry.market})
         commands = self._core.step(entry.envelope).commands
         if self._encode(commands) != self._encode(entry.commands):

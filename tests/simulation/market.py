@@ -10,7 +10,7 @@ from riskd.simulator.market.tape import PriceSource, Walk, generate
 from tests.simulation.world import World
 
 BUSY_PER_SECOND: Final = 0.15
-QUIET_PER_SECOND: Final = 1 / 300
+QUIET_PER_SECOND: Final = 1 / 1200
 
 
 class Market:
@@ -23,6 +23,7 @@ class Market:
         self._instrument = contract
         self._rng = world.rng(contract.id)
         self._round = 0
+        self._busy = False
         self._bid = contract.product.typical_price
         self._volatility = self._rng.choice((2.0, 4.0, 8.0))
 
@@ -33,6 +34,7 @@ class Market:
     def pace(self, *, busy: bool) -> None:
         """Move often or seldom from now on, from where the price is."""
         self._round += 1
+        self._busy = busy
         walk = Walk(
             start=self._bid,
             per_second=BUSY_PER_SECOND if busy else QUIET_PER_SECOND,
@@ -52,7 +54,7 @@ class Market:
             self._quote_at(at, bid, self._round + 1)
         self._round += 1
         self._bid += way * tick
-        self._schedule.after(timedelta(seconds=6), lambda: self.pace(busy=True))
+        self._schedule.after(timedelta(seconds=6), lambda: self.pace(busy=self._busy))
 
     def _follow(self, source: PriceSource, number: int) -> None:
         at, change = next(source)

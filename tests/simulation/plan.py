@@ -82,6 +82,7 @@ class Plan:
     rest_commissions: bool
     fill_chunk: int | None
     files: bool
+    light: bool = False
 
     @property
     def ends_at(self) -> datetime:
@@ -93,8 +94,8 @@ class Plan:
         return at.replace(tzinfo=CHICAGO).astimezone(UTC)
 
 
-def draw(seed: int, days: int) -> Plan:
-    """Draw the plan of a seed."""
+def draw(seed: int, days: int, *, light: bool = False) -> Plan:
+    """Draw the plan of a seed; ``light`` days have less trading in them, for a quick look at many."""
     rng = Random(f"{seed}:plan")
     starts_on = rng.choice(_STARTS)
     first = _account(rng, 101)
@@ -109,6 +110,7 @@ def draw(seed: int, days: int) -> Plan:
         rest_commissions=rng.random() < 0.5,
         fill_chunk=rng.choice((None, None, 1, 2)),
         files=rng.random() < 0.05,
+        light=light,
     )
 
 

@@ -18,7 +18,7 @@ from tests.simulation.requests import Fates, Requests
 from tests.simulation.schedule import ms
 from tests.simulation.world import World
 
-QUIET_POLL: Final = timedelta(minutes=20)
+QUIET_POLL: Final = timedelta(minutes=45)
 _Done = Callable[[], None]
 
 

@@ -84,7 +84,7 @@ class Trial:
         return Random(f"{self.plan.seed}:{what}")
 
     def _exchange(self) -> Exchange:
-        options = ExchangeOptions(exchange_hours=True, fill_chunk=self.plan.fill_chunk)
+        options = ExchangeOptions(exchange_hours=True, fill_chunk=self.plan.fill_chunk, repeat_accounts=(0, 1))
         exchange = Exchange(rng=self._rng("exchange"), options=options)
         for account in self.plan.accounts:
             brackets = BracketMode.AUTO_OCO if account.auto_oco else BracketMode.POSITION
@@ -133,7 +133,7 @@ class Trial:
             self.schedule.at(closes_at, partial(self._closed, opens_at))
         for reset_at in days.resets(start, end):
             self.schedule.at(reset_at, self._carry_over)
-        for begins_at, ends_at in days.windows(start, end, self._rng("windows")):
+        for begins_at, ends_at in days.windows(start, end, self._rng("windows"), light=self.plan.light):
             self.schedule.at(begins_at, partial(self._trade, ends_at))
             self._storms.arrange(begins_at, ends_at)
         self.schedule.run(end)
@@ -185,7 +185,7 @@ class Trial:
     def _tally(self) -> Tally:
         self.disk.crash()
         return Tally(
-            steps=self.judge.replay.steps,
+            steps=len(self.judge.replay.lines),
             commands=self.judge.commands,
             lockouts=self.judge.lockouts.count,
             trades=sum(len(account.deals) for account in self.world.truth.accounts.values()),

@@ -98,18 +98,17 @@ def rule_wants(
     for finding in findings:
         rule, reason, headline = _label(finding)
         for part in _surplus(state, finding.action.cancels):
-            if cancellable(part.order, state.orders):
-                _merge_cancel(cancels, WantedCancel(part.order, rule, reason, headline, size=_kept(part)))
+            _merge_cancel(cancels, WantedCancel(part.order, rule, reason, headline, size=_kept(part)))
     for cancel in (c for want in reductions.values() if want.left == 0 for c in _orders_of_closed(state, want)):
         _merge_cancel(cancels, cancel)
     return Wants(reductions, cancels)
 
 
 def _surplus(state: AccountState, order_ids: Iterable[str]) -> Iterable[OrderSplit]:
-    """Return those of these orders that still work and are not wholly exits of what is held in their contract."""
+    """Return those of these orders that can be cancelled and are not wholly exits of what is held in their contract."""
     for order_id in order_ids:
         order = state.orders.get(order_id)
-        if order is not None:
+        if order is not None and cancellable(order, state.orders):
             mine = [o for o in state.orders.values() if o.contract == order.contract]
             parts = {part.order.order_id: part for part in split_orders(mine, _larger(state, order.contract))}
             part = parts.get(order_id, OrderSplit(order, 0, order.remaining))

@@ -342,7 +342,10 @@ def _complete(state: AccountState, close: Close) -> bool:
         return close.filled >= close.order_done
     if close.order_size is not None:
         return close.filled >= close.order_size
+    if not close.whole:
+        return close.filled >= close.quantity
     position = state.positions.get(close.contract)
-    over = position is None or position.opening_seq != close.opening_seq
-    # Nobody saw the order: one that closes all may be larger than what was held when it was asked for.
-    return close.filled >= close.quantity and (over or not close.whole)
+    if close.filled > close.quantity:
+        # Nobody saw the order, and more was held than riskd knew: it may have more to fill.
+        return position is None
+    return close.filled == close.quantity and (position is None or position.opening_seq != close.opening_seq)

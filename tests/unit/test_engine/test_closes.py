@@ -305,3 +305,15 @@ def test_a_close_asked_for_by_hand_is_not_told_as_done_while_it_is_refused() -> 
     desk.fill("sell", 1, "MNQ", "18000")
 
     assert [(t.symbol, t.closed, t.left) for e in desk.ended for t in e.targets] == [("MNQ", 1, 0)]
+
+
+def test_a_close_that_filled_more_than_was_known_to_be_held_is_looked_into() -> None:
+    """Two of the trader's three contracts went unseen, and so did riskd's order: its fill proves nothing yet."""
+    desk = Desk(LOSS500)
+    desk.fill("sell", 1, "MNQ", "18000")
+    desk.quote("MNQ", "18250")
+    desk.outcome(Outcome.ACCEPTED)
+    desk.fill("buy", 2, "MNQ", "18250", order_id="C1")
+    assert desk.holds("MNQ") == 1
+
+    assert desk.closes == [(contract("MNQ"), None)], "the order may have more to fill"

@@ -59,12 +59,16 @@ class Weather:
         self._rng = Random(f"{seed}:storms")
         self.blowing: frozenset[Fault] = frozenset()
 
-    def storm(self, begins_at: datetime, ends_at: datetime) -> Storm:
-        """Draw one storm within a stretch of time."""
-        room = (ends_at - begins_at).total_seconds()
-        start = begins_at + timedelta(seconds=self._rng.uniform(0, room * 0.7))
-        length = timedelta(seconds=self._rng.uniform(20, max(room * 0.3, 30)))
-        drawn = self._rng.sample(sorted(Fault), self._rng.choice((1, 1, 2, 3, 5)))
+    def storms(self, begins_at: datetime, ends_at: datetime) -> list[Storm]:
+        """Draw the storms within a stretch of time: none to three, one after the other."""
+        count = self._rng.choice((0, 1, 1, 2, 3))
+        room = (ends_at - begins_at) / max(count, 1)
+        return [self._storm(begins_at + number * room, room.total_seconds()) for number in range(count)]
+
+    def _storm(self, begins_at: datetime, room_s: float) -> Storm:
+        start = begins_at + timedelta(seconds=self._rng.uniform(0, room_s * 0.6))
+        length = timedelta(seconds=self._rng.uniform(min(15, room_s * 0.3), room_s * 0.4))
+        drawn = self._rng.sample(sorted(Fault), self._rng.choice((1, 1, 2, 3, 5, 8)))
         return Storm(start, start + length, frozenset(drawn) & self._enabled)
 
     def begin(self, faults: Iterable[Fault]) -> None:

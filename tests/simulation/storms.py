@@ -1,6 +1,7 @@
 """Brings the faults about that do not come with a message or a request: lost hubs, crashes, halts, voided trades."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -30,11 +31,10 @@ class Storms:
         self._storm: Storm | None = None
 
     def arrange(self, begins_at: datetime, ends_at: datetime) -> None:
-        """Arrange for a storm within a stretch of trading."""
-        storm = self._weather.storm(begins_at, ends_at)
-        if storm.faults:
-            self._schedule.at(storm.begins_at, lambda: self._begin(storm))
-            self._schedule.at(storm.ends_at, lambda: self._end(storm))
+        """Arrange for storms within a stretch of trading."""
+        for storm in self._weather.storms(begins_at, ends_at):
+            self._schedule.at(storm.begins_at, partial(self._begin, storm))
+            self._schedule.at(storm.ends_at, partial(self._end, storm))
 
     def _begin(self, storm: Storm) -> None:
         self._storm = storm
@@ -84,7 +84,7 @@ class Storms:
     def _die_again(self, rng: Random, storm: Storm) -> None:
         if self._schedule.now < storm.ends_at and Fault.CRASHES in self._weather.blowing:
             self._service.kill(rng.choice((None, *Death)))
-            self._schedule.after(timedelta(seconds=rng.uniform(5, 120)), lambda: self._die_again(rng, storm))
+            self._schedule.after(timedelta(seconds=rng.uniform(3, 60)), lambda: self._die_again(rng, storm))
 
     def _void_again(self, rng: Random, storm: Storm) -> None:
         if self._schedule.now >= storm.ends_at or Fault.VOIDED_TRADES not in self._weather.blowing:
@@ -94,7 +94,7 @@ class Storms:
         today = [t for t in trades if not t.voided and day_of(t.created_at) == day_of(self._schedule.now)]
         if today:
             self._venue.void(rng.choice(today).id)
-        self._schedule.after(timedelta(seconds=rng.uniform(10, 90)), lambda: self._void_again(rng, storm))
+        self._schedule.after(timedelta(seconds=rng.uniform(5, 60)), lambda: self._void_again(rng, storm))
 
 
 def _outage(rng: Random) -> tuple[timedelta, timedelta]:

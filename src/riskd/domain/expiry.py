@@ -8,7 +8,7 @@ Source: the exchange's contract rulebooks, by product group, as published in 202
 
 from collections.abc import Callable, Mapping
 from datetime import date, time, timedelta
-from functools import cache
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -30,6 +30,7 @@ class Ending(msgspec.Struct, frozen=True):
     what: Literal["last trading day", "first notice day"]
 
 
+@lru_cache(maxsize=1024)
 def ending_of(contract: str) -> Ending | None:
     """Return when a contract ends, None for one whose product or month riskd does not know."""
     product = PRODUCTS.get(root_of_contract(contract))
@@ -40,7 +41,6 @@ def ending_of(contract: str) -> Ending | None:
     return _ending(product.root, product.group, 2000 + int(month[1:]), MONTH_CODES.index(month[0]) + 1)
 
 
-@cache
 def _ending(root: str, group: str, year: int, month: int) -> Ending | None:
     rule = _BY_ROOT.get(root) or _BY_GROUP.get(group)
     if rule is None:

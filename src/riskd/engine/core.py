@@ -284,7 +284,7 @@ class Core:
             self._assert_invariants(account, before, envelope, work)
         if state.lockouts:
             manager.accounts[account] = rule_changes.with_lockout_noted(manager.accounts[account])
-        if state.positions is not before.positions or state.trading_day != before.trading_day:
+        if state.positions.keys() != before.positions.keys() or state.trading_day != before.trading_day:
             self._give_notice(account, envelope, work)
 
     def _hold(self, account: str, envelope: Envelope, work: _Work) -> None:

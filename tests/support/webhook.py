@@ -21,7 +21,7 @@ class Webhook:
         self._arrived.set()
         return web.Response()
 
-    async def containing(self, text: str, *, within_s: float = 15.0) -> str:
+    async def containing(self, text: str, *, within_s: float = 40.0) -> str:
         """Wait for a message with this text in it."""
         async with asyncio.timeout(within_s):
             while True:

@@ -52,7 +52,7 @@ class _Prepared(msgspec.Struct, frozen=True):
     """One rulebook, sorted by what its rules take part in, so that a quote pays only for those that hear it."""
 
     rulebook: Rulebook
-    warning: tuple[RuleEntry, ...]
+    warning: frozenset[str]
     remembering: tuple[RuleEntry, ...]
     watches_equity: bool
 
@@ -60,7 +60,7 @@ class _Prepared(msgspec.Struct, frozen=True):
 def _prepared(rulebook: Rulebook) -> _Prepared:
     return _Prepared(
         rulebook,
-        warning=tuple(e for e in rulebook.entries if not _inherits(e.rule, "warnings")),
+        warning=frozenset(e.rule_id for e in rulebook.entries if not _inherits(e.rule, "warnings")),
         remembering=tuple(e for e in rulebook.entries if not _inherits(e.rule, "remember")),
         watches_equity=any(e.rule.watches_equity for e in rulebook.entries),
     )
@@ -109,7 +109,8 @@ class RiskEngine:
         entries = prepared.rulebook.entries
         asked = [e for e in entries if e.rule.applies_to(event)] if quote else entries
         verdict = judge(view, asked, event)
-        due = _warnings(view, prepared.warning, faults) if prepared.warning else ()
+        warning = [e for e in asked if e.rule_id in prepared.warning]
+        due = _warnings(view, warning, faults) if warning else ()
         if faults:
             verdict = _replace(verdict, faults=(*faults, *verdict.faults))
         if not (verdict.findings or verdict.faults or view.account.episodes):

@@ -65,7 +65,10 @@ class RiskRulePlugin(Protocol):
         ...
 
     def warnings(self, state: AccountView) -> Iterable[RuleWarning]:
-        """Return what people should hear before this rule has to act."""
+        """Return what people should hear before this rule has to act.
+
+        Shape: asked at the events that the rule hears and at its deadlines.
+        """
         ...
 
     def remember(self, memory: Mapping[str, str], event: AnyEvent | None, state: AccountView) -> Mapping[str, str]:

@@ -22,6 +22,7 @@ from benchmarks.enforcement_riskd import RULES
 from benchmarks.figures import Figures, show
 from riskd.adapters.projectx import event_normalizer as normalizer
 from riskd.adapters.projectx import wire
+from riskd.daemon.garbage import spare_what_stays
 from riskd.domain.events import AccountArmed, AnyEvent, Envelope, Fill, QuoteReported, RulesApplied, SnapshotReported
 from riskd.domain.orders import Side
 from riskd.engine.core import Core
@@ -173,6 +174,7 @@ def _breaches(many: int) -> Sequence[JournalEntry]:
 
 def main(trials: Annotated[int, typer.Option(help="Steps per row.")] = 2000) -> None:
     """Print what a step costs."""
+    spare_what_stays()
     show("One step of the core", steps(trials), places=1)
     show("Around it", around(trials), places=1)
 

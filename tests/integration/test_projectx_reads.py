@@ -116,6 +116,14 @@ async def test_a_position_that_cannot_be_read_makes_the_answer_useless() -> None
             await reads.positions("101", Purpose.READ)
 
 
+async def test_an_answer_for_another_account_is_useless() -> None:
+    """Taken over, another account's position would be closed as if it were this one's."""
+    other = {"id": 7, "accountId": 102, "contractId": MNQ, "type": 1, "size": 2, "averagePrice": 18000.0}
+    async with reading(lambda *_: good(positions=[other])) as (reads, _, _):
+        with pytest.raises(Unreadable, match="asked for account 101, the gateway answered for account 102"):
+            await reads.positions("101", Purpose.READ)
+
+
 async def test_orders_that_have_ended_are_no_working_orders() -> None:
     """Whatever list they come in, and an order of an unknown status may still fill."""
     order = {"id": 1, "accountId": 101, "contractId": MNQ, "type": 1, "side": 0, "size": 1}

@@ -14,7 +14,7 @@ from riskd.adapters.projectx.event_normalizer import Malformed
 from riskd.adapters.projectx.log import Log
 from riskd.adapters.projectx.roster import Listed
 from riskd.adapters.projectx.session import Session
-from riskd.domain.events import Fill, InstrumentReported, PositionReported
+from riskd.domain.events import Fill, InstrumentReported, OrderReported, PositionReported
 from riskd.domain.orders import ENDED, WorkingOrder
 
 if TYPE_CHECKING:  # see session.py
@@ -31,6 +31,20 @@ _MAYBE_CUT: Final = 500
 _MOST_PAGES: Final = 40
 _OVERLAP: Final = timedelta(milliseconds=1)
 _NO_SUCH_CALL: Final = frozenset({400, 404, 405})
+
+
+_Report = TypeVar("_Report", OrderReported, Fill, PositionReported)
+
+
+def _asked_for(account: str, reports: Sequence[_Report]) -> Sequence[_Report]:
+    """Return the rows if all are the account's that was asked for.
+
+    Errors: Unreadable otherwise, since another account's position would be closed as this one's.
+    """
+    for report in reports:
+        if report.account != account:
+            raise Unreadable(f"asked for account {account}, the gateway answered for account {report.account}")
+    return reports
 
 
 class Reads:
@@ -74,7 +88,8 @@ class Reads:
         rows = await self._queried(account, purpose) if self._has_query else None
         if rows is None:
             rows = [*await self._recent(account, purpose), *await self._open(account, purpose)]
-        orders = (report.order for report in self._readable(rows, normalizer.read_order)[0])
+        reports = _asked_for(account, self._readable(rows, normalizer.read_order)[0])
+        orders = (report.order for report in reports)
         return tuple({order.order_id: order for order in orders if order.status not in ENDED}.values())
 
     async def _queried(self, account: str, purpose: Purpose) -> list[msgspec.Raw] | None:
@@ -123,7 +138,8 @@ class Reads:
             "endTimestamp": None if until is None else stamp(until),
         }
         reply = await self._session.call("/api/Trade/search", body, purpose)
-        return self._readable(reply.trades, lambda raw: normalizer.read_fill(raw, self._now()))[0]
+        found = self._readable(reply.trades, lambda raw: normalizer.read_fill(raw, self._now()))[0]
+        return _asked_for(account, found)
 
     async def positions(self, account: str, purpose: Purpose) -> tuple[PositionReported, ...]:
         """Return the account's open positions.
@@ -134,7 +150,7 @@ class Reads:
         positions, all_readable = self._readable(reply.positions, normalizer.read_position)
         if not all_readable:
             raise Unreadable(f"a position of account {account} cannot be read")
-        return tuple(positions)
+        return tuple(_asked_for(account, positions))
 
     def _readable(
         self, rows: Sequence[msgspec.Raw] | None, read: Callable[[msgspec.Raw], _T | Malformed]

@@ -14,8 +14,7 @@ import msgspec
 from riskd.domain.account import AccountState, NoNewRisk
 from riskd.domain.account_view import AccountView
 from riskd.domain.booking import with_item
-from riskd.domain.calendar import trading_day
-from riskd.domain.commands import Alert, AnyCommand, Severity
+from riskd.domain.commands import AnyCommand, Severity
 from riskd.domain.events import (
     AccountArmed,
     AccountEvent,
@@ -33,21 +32,32 @@ from riskd.domain.events import (
     SnapshotReported,
 )
 from riskd.domain.market import Quote
-from riskd.domain.money import show
 from riskd.domain.violations import RuleViolation
 from riskd.engine import risk_engine, rule_changes
 from riskd.engine.closes import progressed
 from riskd.engine.deadlines import next_deadline
-from riskd.engine.enforcement_engine import AccountPass, EnforcementEngine
+from riskd.engine.draft import Draft
+from riskd.engine.enforcement_engine import EnforcementEngine
 from riskd.engine.exposure import projected
+from riskd.engine.flatten import confirm_flat
 from riskd.engine.invariants import InvariantBroken, broken
+from riskd.engine.lockouts import fail_closed, released, with_no_new_risk
 from riskd.engine.notices import notices
-from riskd.engine.reports import clock_text, violation_alert
+from riskd.engine.reports import (
+    alert,
+    booking_alerts,
+    gap_alert,
+    instrument_alerts,
+    silence_alerts,
+    violation_alert,
+)
 from riskd.engine.risk_engine import Finding, Hearing, RiskEngine, Verdict
 from riskd.engine.state_manager import Booked, StateManager
 from riskd.rules.contract import Compile, Rulebook
 
 _replace: Final = msgspec.structs.replace
+_INVARIANT: Final = "invariant"
+"""The cause of taking no new risk because riskd has contradicted itself."""
 _NEW_RULES: Final = (RulesApplied, RulesProposed)
 
 
@@ -163,12 +173,13 @@ class Core:
             case QuoteReported():
                 self._quote(event, envelope, work)
                 return
-            case InstrumentReported():
+            case InstrumentReported(instrument=instrument):
                 manager.book_instrument(event)
-                self._tell_quarantine(event, envelope, work)
-            case FeedSilent():
+                work.commands.extend(instrument_alerts(instrument, sorted(self.rulebooks), envelope))
+            case FeedSilent(contract=contract):
                 manager.book_silence(event)
-                self._tell_silence(event, envelope, work)
+                holders = (manager.view(account, envelope.at) for account in manager.holders(contract))
+                work.commands.extend(silence_alerts(contract, holders, envelope))
             case DaemonStarted():
                 manager.restart(event, envelope.at)
             case ConnectionChanged():
@@ -212,11 +223,25 @@ class Core:
         if isinstance(envelope.event, RulesProposed):
             state, spec = manager.accounts[account], envelope.event.spec
             self._turn(rule_changes.proposed(state, spec, self._compile, envelope.at), envelope, work)
-        self._report_booking(account, booked, before, envelope, work)
+        self._tell_booking(account, booked, before, envelope, work)
         if booked.void:
             state = manager.accounts[account]
             manager.accounts[account] = _replace(state, recheck_seq=envelope.seq)
         self._look(account, before, envelope, work)
+
+    def _tell_booking(
+        self, account: str, booked: Booked, before: AccountState, envelope: Envelope, work: _Work
+    ) -> None:
+        manager = self.state_manager
+        state = manager.accounts[account]
+        if state is before:
+            return
+        view = manager.view(account, envelope.at)
+        looked = isinstance(envelope.event, SnapshotReported) and not booked.void
+        if looked and state.gap_since is not None and not state.down:
+            work.commands.append(gap_alert(before, view, state.gap_since, envelope))
+            manager.accounts[account] = _replace(state, gap_since=None)
+        work.commands.extend(booking_alerts(before, view, booked.adopted, envelope))
 
     def _admin(self, state: AccountState, envelope: Envelope) -> AccountState:
         match envelope.event:
@@ -231,7 +256,7 @@ class Core:
                 requests = with_item(state.close_requests, contract, position.opening_seq)
                 return _replace(state, close_requests=requests)
             case LockoutReleased():
-                return _released(state, envelope.at)
+                return released(state, envelope.at)
             case _:
                 return state
 
@@ -261,7 +286,7 @@ class Core:
         elif state.rules != manager.accounts[account].rules:
             state = rule_changes.settled_in(state, self._use_rules(account, state.rules))
         manager.accounts[account] = state
-        work.commands.extend(_alert(account, envelope, "rules", news.severity, news.text) for news in turn.news)
+        work.commands.extend(alert(account, envelope, "rules", news.severity, news.text) for news in turn.news)
 
     # --- judging -----------------------------------------------------------------------------------------------
 
@@ -295,10 +320,10 @@ class Core:
             return
         work.evaluated.append(account)
         view = manager.view(account, envelope.at)
-        one_pass = AccountPass(view, seq=envelope.seq, findings=(), projected=(), engine=self.enforcement_engine)
-        one_pass.hold()
-        manager.accounts[account] = one_pass.state
-        work.commands.extend(one_pass.commands)
+        draft = Draft(view, seq=envelope.seq)
+        self.enforcement_engine.hold(draft)
+        manager.accounts[account] = draft.state
+        work.commands.extend(draft.commands)
 
     def _quarantine(self, account: str, before: AccountState, envelope: Envelope, work: _Work) -> None:
         """Take no new risk in contracts whose record contradicts the table; the rest of the account goes on."""
@@ -320,7 +345,7 @@ class Core:
             if not manager.instruments[contract].point_value:
                 # A record that contradicts the table has been told of when it came; this one has no record at all.
                 text = f"{reason}: no new risk in it"
-                work.commands.append(_alert(account, envelope, "quarantine", Severity.CRITICAL, text))
+                work.commands.append(alert(account, envelope, "quarantine", Severity.CRITICAL, text))
         manager.accounts[account] = state
 
     def _progress(self, before: AccountState, state: AccountState, envelope: Envelope, work: _Work) -> AccountState:
@@ -350,28 +375,23 @@ class Core:
             manager.accounts[account] = state
             self._tell_new(verdict, rulebook, view, envelope, work)
             return
-        one_pass = AccountPass(
-            view,
-            seq=envelope.seq,
-            findings=enforced,
-            projected=self._projected(view, rulebook, envelope, enforced),
-            engine=self.enforcement_engine,
-        )
+        expected = self._projected(view, rulebook, envelope, enforced)
+        draft = Draft(view, seq=envelope.seq, findings=enforced, projected=expected)
         for fault in (*verdict.faults, *rulebook.faults):
-            one_pass.fail_closed(f"{rule_changes.FAULT}{fault.split(':', 1)[0]}", f"rule {fault}")
+            fail_closed(draft, f"{rule_changes.FAULT}{fault.split(':', 1)[0]}", f"rule {fault}")
         if isinstance(event, SnapshotReported):
-            one_pass.confirm_flat(event.asked_seq)
-        one_pass.run()
-        manager.accounts[account] = one_pass.state
-        work.commands.extend(one_pass.commands)
+            confirm_flat(draft, event.asked_seq)
+        self.enforcement_engine.enforce(draft)
+        manager.accounts[account] = draft.state
+        work.commands.extend(draft.commands)
         self._tell_new(verdict, rulebook, view, envelope, work)
 
     @staticmethod
     def _warn(hearing: Hearing, envelope: Envelope, work: _Work) -> AccountState:
         state = hearing.state
         for entry, warning in hearing.warnings:
-            alert = _alert(state.account, envelope, "warning", Severity.WARNING, warning.message)
-            work.commands.append(_replace(alert, rule=entry.rule_id, reason=warning.message))
+            told = alert(state.account, envelope, "warning", Severity.WARNING, warning.message)
+            work.commands.append(_replace(told, rule=entry.rule_id, reason=warning.message))
         return _replace(state, warned=state.warned | {f"{e.rule_id}|{w.key}" for e, w in hearing.warnings})
 
     def _give_notice(self, account: str, envelope: Envelope, work: _Work) -> None:
@@ -381,7 +401,7 @@ class Core:
         new = {key: text for key, text in found.items() if key not in state.warned}
         if new:
             self.state_manager.accounts[account] = _replace(state, warned=state.warned | new.keys())
-            alerts = (_alert(account, envelope, "notice", Severity.WARNING, text) for text in new.values())
+            alerts = (alert(account, envelope, "notice", Severity.WARNING, text) for text in new.values())
             work.commands.extend(alerts)
 
     @staticmethod
@@ -417,89 +437,8 @@ class Core:
             self.state_manager.accounts[account] = self._contained(state, sentence, envelope, work)
 
     def _contained(self, state: AccountState, sentence: str, envelope: Envelope, work: _Work) -> AccountState:
-        cause = "invariant"
-        if any(c.cause == cause for c in state.no_new_risk):
+        if any(c.cause == _INVARIANT for c in state.no_new_risk):
             return state
-        allowance = {contract: position.quantity for contract, position in state.positions.items()}
-        stop = NoNewRisk(cause=cause, until=None, since=envelope.at, reason=sentence, allowance=allowance)
         text = f"riskd contradicts itself: {sentence}; the account takes no new risk until this is cleared"
-        work.commands.append(_alert(state.account, envelope, "invariant", Severity.CRITICAL, text))
-        return _replace(state, no_new_risk=(*state.no_new_risk, stop))
-
-    # --- what people hear of facts -----------------------------------------------------------------------------
-
-    def _report_booking(
-        self, account: str, booked: Booked, before: AccountState, envelope: Envelope, work: _Work
-    ) -> None:
-        state = self.state_manager.accounts[account]
-        if state is before:
-            return
-        if isinstance(envelope.event, SnapshotReported) and not booked.void:
-            self._tell_gap(account, before, envelope, work)
-        if state.realized_doubt != before.realized_doubt and state.realized_doubt:
-            text = (
-                f"the broker's realized P&L of the day ({show(state.realized)} USD) is better than what the fills "
-                f"add up to ({show(state.realized_own)} USD): the worse one counts"
-            )
-            work.commands.append(_alert(account, envelope, "realized", Severity.WARNING, text))
-        if before.reconciled and booked.adopted:
-            view = self.state_manager.view(account, envelope.at)
-            for contract in booked.adopted:
-                text = (
-                    f"the broker's snapshots show {state.quantity(contract)} {view.root(contract)} where the fills say "
-                    f"{before.quantity(contract)}: taken over; a fill is missing from the broker's reports"
-                )
-                work.commands.append(_alert(account, envelope, "reconciliation", Severity.WARNING, text))
-        if state.can_trade != before.can_trade:
-            text = (
-                "the broker allows trading again: riskd enforces"
-                if state.can_trade
-                else "the broker has taken away the right to trade (canTrade is false): riskd watches but sends nothing"
-            )
-            work.commands.append(_alert(account, envelope, "can_trade", Severity.CRITICAL, text))
-
-    def _tell_gap(self, account: str, before: AccountState, envelope: Envelope, work: _Work) -> None:
-        """Tell what was traded while riskd or its connection was away, once it is back and reconciled."""
-        state = self.state_manager.accounts[account]
-        if state.gap_since is None or state.down:
-            return
-        seen = [f for trade, f in state.fills.items() if trade not in before.fills]
-        view = self.state_manager.view(account, envelope.at)
-        text = (
-            f"blind from {clock_text(state.gap_since)} to {clock_text(envelope.at)}: {len(seen)} "
-            f"trade{'' if len(seen) == 1 else 's'} seen afterwards, net P&L of the day {show(view.net_pnl)} USD"
-        )
-        self.state_manager.accounts[account] = _replace(state, gap_since=None)
-        severity = Severity.WARNING if seen else Severity.INFO
-        work.commands.append(_alert(account, envelope, "gap", severity, text))
-
-    def _tell_quarantine(self, event: InstrumentReported, envelope: Envelope, work: _Work) -> None:
-        instrument = event.instrument
-        if not instrument.quarantined:
-            return
-        text = (
-            f"the broker says {instrument.symbol} moves in ticks of {instrument.tick_size} worth "
-            f"{instrument.tick_value} USD, which the built-in table contradicts: no new risk in it"
-        )
-        for account in sorted(self.rulebooks):
-            work.commands.append(_alert(account, envelope, "quarantine", Severity.CRITICAL, text))
-
-    def _tell_silence(self, event: FeedSilent, envelope: Envelope, work: _Work) -> None:
-        for account in self.state_manager.holders(event.contract):
-            root = self.state_manager.view(account, envelope.at).root(event.contract)
-            text = f"no price of {root} for a while although it is held: P&L is judged by the last one known"
-            work.commands.append(_alert(account, envelope, "stale", Severity.WARNING, text))
-
-
-def _alert(account: str, envelope: Envelope, kind: str, severity: Severity, text: str) -> Alert:
-    return Alert(account=account, seq=envelope.seq, at=envelope.at, kind=kind, severity=severity, text=text)
-
-
-def _released(state: AccountState, at: datetime) -> AccountState:
-    """Let lockouts end that wait for an admin: when flat, with no other cause, on a later TradingDay than theirs."""
-    open_ended = tuple(x for x in state.lockouts if x.until is None)
-    others = len(open_ended) < len(state.lockouts)
-    same_day = any(trading_day(x.since) >= state.trading_day for x in open_ended)
-    if others or same_day or state.positions or state.flatten is not None:
-        return state
-    return _replace(state, lockouts=tuple(_replace(x, until=at) for x in open_ended))
+        work.commands.append(alert(state.account, envelope, "invariant", Severity.CRITICAL, text))
+        return with_no_new_risk(state, _INVARIANT, envelope.at, None, sentence)

@@ -8,7 +8,7 @@ from riskd.domain.account_view import DISAGREEMENT, AccountView
 from riskd.domain.market import Market
 from riskd.engine.closes import ANSWER_WITHIN, FILL_WITHIN, overdue_at, told_at
 from riskd.engine.containment import answers
-from riskd.engine.enforcement_engine import SNAPSHOT_WITHIN, snapshot_due
+from riskd.engine.snapshots import SNAPSHOT_WITHIN, snapshot_due
 from riskd.rules.contract import Rulebook
 
 

@@ -4,13 +4,80 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
-from riskd.domain.account import Enforcement
+from riskd.domain.account import AccountState, Enforcement
 from riskd.domain.account_view import AccountView
 from riskd.domain.calendar import CHICAGO
 from riskd.domain.commands import Alert, ClosedTarget, EnforcementEnded, Severity
+from riskd.domain.events import Envelope
+from riskd.domain.instruments import Instrument
 from riskd.domain.money import show
 from riskd.domain.violations import ActionType, EnforcementAction
 from riskd.engine.risk_engine import Finding
+
+
+def alert(account: str, envelope: Envelope, kind: str, severity: Severity, text: str) -> Alert:
+    """Return an alert about one account that this envelope led to."""
+    return Alert(account=account, seq=envelope.seq, at=envelope.at, kind=kind, severity=severity, text=text)
+
+
+def booking_alerts(
+    before: AccountState, view: AccountView, adopted: Iterable[str], envelope: Envelope
+) -> Iterable[Alert]:
+    """Tell of facts about an account that people must know of, whatever the rules say.
+
+    Shape: ``view`` is the account with the event booked; ``adopted`` the contracts of which the broker's position was
+    taken over although no fill explains it.
+    """
+    state = view.account
+    if state.realized_doubt != before.realized_doubt and state.realized_doubt:
+        text = (
+            f"the broker's realized P&L of the day ({show(state.realized)} USD) is better than what the fills "
+            f"add up to ({show(state.realized_own)} USD): the worse one counts"
+        )
+        yield alert(state.account, envelope, "realized", Severity.WARNING, text)
+    for contract in adopted if before.reconciled else ():
+        text = (
+            f"the broker's snapshots show {state.quantity(contract)} {view.root(contract)} where the fills say "
+            f"{before.quantity(contract)}: taken over; a fill is missing from the broker's reports"
+        )
+        yield alert(state.account, envelope, "reconciliation", Severity.WARNING, text)
+    if state.can_trade != before.can_trade:
+        text = (
+            "the broker allows trading again: riskd enforces"
+            if state.can_trade
+            else "the broker has taken away the right to trade (canTrade is false): riskd watches but sends nothing"
+        )
+        yield alert(state.account, envelope, "can_trade", Severity.CRITICAL, text)
+
+
+def gap_alert(before: AccountState, view: AccountView, since: datetime, envelope: Envelope) -> Alert:
+    """Tell what was traded while riskd or its connection was away, now that the account is reconciled."""
+    state = view.account
+    seen = sum(1 for trade in state.fills if trade not in before.fills)
+    text = (
+        f"blind from {clock_text(since)} to {clock_text(envelope.at)}: {seen} trade{'' if seen == 1 else 's'} "
+        f"seen afterwards, net P&L of the day {show(view.net_pnl)} USD"
+    )
+    return alert(state.account, envelope, "gap", Severity.WARNING if seen else Severity.INFO, text)
+
+
+def instrument_alerts(instrument: Instrument, accounts: Iterable[str], envelope: Envelope) -> Iterable[Alert]:
+    """Tell every account of a contract whose record contradicts the built-in table."""
+    if not instrument.quarantined:
+        return
+    text = (
+        f"the broker says {instrument.symbol} moves in ticks of {instrument.tick_size} worth "
+        f"{instrument.tick_value} USD, which the built-in table contradicts: no new risk in it"
+    )
+    for account in accounts:
+        yield alert(account, envelope, "quarantine", Severity.CRITICAL, text)
+
+
+def silence_alerts(contract: str, holders: Iterable[AccountView], envelope: Envelope) -> Iterable[Alert]:
+    """Tell those who hold a contract that its prices stay away."""
+    for view in holders:
+        text = f"no price of {view.root(contract)} for a while although it is held: P&L is judged by the last one known"
+        yield alert(view.account.account, envelope, "stale", Severity.WARNING, text)
 
 
 def violation_alert(finding: Finding, view: AccountView, seq: int, *, shadow: bool) -> Alert:

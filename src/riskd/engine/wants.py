@@ -5,14 +5,18 @@ is wanted is asked for until it is reached.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
 
 from riskd.domain.account import AccountState, Position
 from riskd.domain.account_view import AccountView
 from riskd.domain.orders import PROTECTIVE, OrderSplit, OrderStatus, OrderType, Side, WorkingOrder, split_orders
+from riskd.engine.draft import Draft
 from riskd.engine.exposure import smaller
 from riskd.engine.risk_engine import Finding
+
+_replace: Final = msgspec.structs.replace
 
 
 class Want(msgspec.Struct, frozen=True):
@@ -40,6 +44,54 @@ class Wants(msgspec.Struct, frozen=True):
 
     reductions: Mapping[str, Want]
     cancels: Mapping[str, WantedCancel]
+
+
+def all_wants(draft: Draft) -> Wants:
+    """Return all that is wanted of an account now: under a flatten only that, else what rules and allowances want."""
+    state = draft.state
+    if state.flatten is not None:
+        return flatten_wants(state)
+    asked = close_requests(state) if state.close_requests or state.overshot else ()
+    parts = [rule_wants(state, draft.findings, draft.projected, asked)]
+    if state.no_new_risk:
+        parts.append(no_new_risk_wants(draft.view.of(state)))
+    if state.trims:
+        parts.append(Wants({}, leftover_exits(state)))
+    return parts[0] if len(parts) == 1 else merged(*parts)
+
+
+def close_requests(state: AccountState) -> Iterable[Want]:
+    """Return what somebody asked to be closed, and what riskd's own closes opened on the other side."""
+    asked = _still_open(state, state.close_requests)
+    overshot = _still_open(state, state.overshot)
+    return [
+        *(Want(contract, 0, "request", "asked for", "") for contract in sorted(asked)),
+        *(Want(c, 0, "overshot", "riskd's own close went through zero", "") for c in sorted(overshot)),
+    ]
+
+
+def _still_open(state: AccountState, wanted: Mapping[str, int]) -> Mapping[str, int]:
+    """Return the positions that are wanted closed, by opening seq, as far as they still are open."""
+    return {
+        contract: opening
+        for contract, opening in wanted.items()
+        if contract in state.positions and state.positions[contract].opening_seq == opening
+    }
+
+
+def without_settled(state: AccountState) -> AccountState:
+    """Return the account without trims, requests and retries that nothing is left to do for."""
+    if any(contract not in state.closes for contract in state.trims):
+        left_over = {cancel.order.contract for cancel in leftover_exits(state).values()}
+        trims = {c: trim for c, trim in state.trims.items() if c in state.closes or c in left_over}
+        state = _replace(state, trims=trims)
+    if not (state.close_requests or state.overshot or state.retries):
+        return state
+    requests, overshot = _still_open(state, state.close_requests), _still_open(state, state.overshot)
+    retries = {key: retry for key, retry in state.retries.items() if key in state.orders or state.quantity(key)}
+    if (requests, overshot, retries) != (state.close_requests, state.overshot, state.retries):
+        state = _replace(state, close_requests=requests, overshot=overshot, retries=retries)
+    return state
 
 
 def cancellable(order: WorkingOrder, orders: Mapping[str, WorkingOrder]) -> bool:

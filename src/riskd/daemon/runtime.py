@@ -17,33 +17,18 @@ from structlog.typing import FilteringBoundLogger
 
 from riskd.adapters.projectx.sdk_adapter import ProjectXBroker
 from riskd.adapters.projectx.settings import ProjectXSettings
-from riskd.daemon.arming import SelfTestFailed, preview, self_test
 from riskd.daemon.clock import BrokerClock
-from riskd.daemon.configuration import (
-    Arming,
-    Wanted,
-    changed_sections,
-    channel_changes,
-    proposals,
-    watched,
-    with_unlisted,
-)
+from riskd.daemon.configuration import Arming, Wanted, changed_sections, channel_changes
 from riskd.daemon.execution import Executor, Stopwatch
 from riskd.daemon.recorder import Recorder
 from riskd.daemon.restoring import restored, standing
 from riskd.daemon.status import status
+from riskd.daemon.telling import Teller
 from riskd.daemon.timer import Alarm, WatchedClock
+from riskd.daemon.watched_accounts import Confirm, WatchedAccounts
 from riskd.domain.account import AccountState
-from riskd.domain.commands import Alert, RequestSnapshot, Severity
-from riskd.domain.events import (
-    AccountArmed,
-    AnyEvent,
-    ClockTicked,
-    CloseRequested,
-    DaemonStarted,
-    Envelope,
-    LockoutReleased,
-)
+from riskd.domain.commands import RequestSnapshot
+from riskd.domain.events import AnyEvent, ClockTicked, CloseRequested, DaemonStarted, Envelope, LockoutReleased
 from riskd.engine.core import Core, Step
 from riskd.engine.enforcement_engine import EnforcementEngine
 from riskd.engine.event_bus import EventBus
@@ -55,9 +40,6 @@ from riskd.storage.journal import ChainBreak, FileJournal, read_journal, read_lo
 from riskd.storage.state_store import JsonStateStore
 
 _OVERFLOW_READS: Final = timedelta(minutes=5)
-Confirm = Callable[[str, Sequence[str]], bool]
-"""Asks a person whether to arm an account, given what arming would do now."""
-
 Listener = Callable[[Envelope, Step], None]
 
 
@@ -118,6 +100,15 @@ class Runtime:
             last_at=self._journal.last_at,
         )
         self.notifier = NotificationService(config=settings.notifications, journal_head=lambda: self._journal.head)
+        self._teller = Teller(self.notifier, log, now=self.clock.now, last_seq=lambda: self.event_bus.last_seq)
+        self._accounts = WatchedAccounts(
+            self.core,
+            Wanted(rules=settings.rules, unlisted=settings.unlisted, arming=settings.arming),
+            publish=self.publish,
+            clock=self.clock,
+            teller=self._teller,
+            confirm=settings.confirm,
+        )
         self._stopwatch = Stopwatch()
         self._broker: ProjectXBroker | None = None
         self._executor = Executor(lambda: self._broker, self.notifier, log, self._stopwatch)
@@ -130,8 +121,6 @@ class Runtime:
         )
         self._alarm = Alarm(self.clock, self._ring)
         self._doubtful = doubtful
-        self._to_arm: set[str] = set()
-        self._unlisted: dict[str, None] = {}
 
     # --- start and stop ----------------------------------------------------------------------------------------
 
@@ -162,7 +151,7 @@ class Runtime:
             clock=self.clock,
             last_seq=lambda: self.event_bus.last_seq,
             log=self.log,
-            on_listed=self._meet_unlisted,
+            on_listed=self._accounts.meet_unlisted,
         )
         self._tasks.append(asyncio.create_task(self._recorder.run()))
         bringing_up = asyncio.create_task(self._bring_up(self._broker))
@@ -175,29 +164,27 @@ class Runtime:
         started = perf_counter_ns()
         await broker.connect()
         for account in self.watched:
-            await self._arm(account)
+            await self._accounts.arm(account)
         took_ms = (perf_counter_ns() - started) // 1_000_000
-        states = self.state_manager.accounts
-        armed = [a for a in self.watched if a in states and states[a].armed and states[a].reconciled]
-        left = [a for a in self.watched if a not in armed]
+        armed = self._accounts.armed
+        left = [account for account in self.watched if account not in armed]
         self.log.info("ready", accounts=armed, not_armed=left, took_ms=took_ms)
         self.ready.set()
-        self._meet_unlisted()
+        self._accounts.logged_in(broker)
 
     def _brought_up(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            self.failure = f"riskd could not be brought up: {type(error).__name__}: {error}"
-            self.log.critical("bug", text=self.failure, exc_info=error)
-            self._tell("", "bug", self.failure)
+            self.failure = self._teller.not_brought_up(error)
             self.failed.set()
 
     async def stop(self) -> None:
         """Let go of the broker, write everything down, and stop."""
         self._alarm.stop()
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._accounts.stop()]
+        for task in tasks:
             task.cancel()
-        for task in self._tasks:
+        for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
         if self._broker is not None:
@@ -212,75 +199,23 @@ class Runtime:
         self._recorder.close()
         self.notifier.close()
 
-    # --- arming ------------------------------------------------------------------------------------------------
-
-    async def _arm(self, account: str) -> None:
-        try:
-            self_test(self.core, account, compile_rulebook, self.clock.now())
-        except SelfTestFailed as error:
-            self.log.error("not armed", account=account, text=str(error))  # noqa: TRY400 - the sentence says it all
-            self._tell(account, "not_armed", str(error))
-            known = self.state_manager.accounts.get(account)
-            if known is None or not known.reconciled:
-                # A fill during the first reading makes it void; the next one arms the account.
-                self._to_arm.add(account)
-            return
-        state = self.state_manager.accounts[account]
-        if state.armed and not state.shadow:
-            self.log.info("armed", account=account, mode="enforce", resumed=True)
-            return
-        shadow = not await self._may_enforce(account)
-        self.publish(AccountArmed(account=account, shadow=shadow))
-        self.log.warning(
-            "armed",
-            account=account,
-            mode="shadow" if shadow else "enforce",
-            resumed=False,
-            text='shadow mode: riskd watches and tells but does nothing; set "arming": "enforce" to have it act'
-            if shadow
-            else "riskd enforces from now on",
-        )
-
-    async def _may_enforce(self, account: str) -> bool:
-        if self._settings.confirm is None:
-            return self._settings.arming == "enforce"
-        consequences = preview(self.core, account, compile_rulebook, self.clock.now())
-        # A person takes minutes to answer, and the connections must be kept alive meanwhile.
-        return await asyncio.to_thread(self._settings.confirm, account, consequences)
-
     # --- a changed configuration -------------------------------------------------------------------------------
 
     @property
     def watched(self) -> tuple[str, ...]:
         """Return the accounts that the configuration names and those that are still enforced, ordered."""
-        return watched(self._rules, self.state_manager.accounts)
-
-    @property
-    def _rules(self) -> Mapping[str, str]:
-        settings = self._settings
-        return with_unlisted(settings.rules, settings.unlisted, self._unlisted, self.state_manager.accounts)
+        return self._accounts.names
 
     def reload(self, wanted: Wanted) -> None:
         """Take over a changed configuration: rules as far as they may apply now, channels, and how to arm."""
-        old, before = self._settings, self.watched
-        self._tell_sections(changed_sections(old.at_start, wanted.at_start))
+        self._tell_sections(changed_sections(self._settings.at_start, wanted.at_start))
         self._use_channels(wanted.channels)
-        self._settings = replace(
-            old,
-            rules=wanted.rules,
-            unlisted=wanted.unlisted,
-            arming=wanted.arming,
-            notifications=self._settings.notifications,
-        )
-        if self._begun:
-            self._propose_rules()
-        self._watch_new(tuple(account for account in self.watched if account not in before))
+        self._accounts.want(wanted, begun=self._begun)
         self.log.info("configuration taken over", accounts=self.watched)
 
     def refuse(self, text: str) -> None:
         """Tell that a changed configuration is not taken over."""
-        self.log.error("configuration refused", text=text)
-        self._tell("", "config", text, Severity.WARNING)
+        self._teller.configuration(text)
 
     def _tell_sections(self, sections: Sequence[str]) -> None:
         if sections:
@@ -294,40 +229,8 @@ class Runtime:
         text = f"notification channels changed: {', '.join(said)}"
         self.log.warning("configuration", text=text)
         # Those who hear no more are the ones who must hear of it.
-        self._tell("", "config", text)
+        self._teller.notify("", "config", text)
         self._settings = replace(self._settings, notifications=self.notifier.use(channels))
-
-    def _watch_new(self, accounts: tuple[str, ...]) -> None:
-        states = self.state_manager.accounts
-        unarmed = (a for a in self._rules if a not in accounts and a in states and not states[a].armed)
-        if not self.ready.is_set() or self._broker is None:
-            return
-        self._to_arm |= {*accounts, *unarmed}
-        if accounts:
-            self._broker.also_watch(accounts)
-        self._arm_reconciled()
-
-    def _meet_unlisted(self) -> None:
-        """Report accounts of the login that the configuration does not name, or take them under its rules for such."""
-        if not self.ready.is_set() or self._broker is None:
-            return
-        visible, known = (*self._broker.accounts, *self._broker.unnamed_accounts), {*self.watched, *self._unlisted}
-        new = tuple(account for account in visible if account not in known)
-        self._unlisted.update(dict.fromkeys(new))
-        if self._settings.unlisted is not None and new:
-            self._propose_rules()
-            self._watch_new(new)
-        for account in new:
-            what = "riskd does not protect it" if self._settings.unlisted is None else "it gets the rules for such"
-            text = f"account {account} of this login is not in the configuration: {what}"
-            self.log.warning("unlisted", account=account, text=text)
-            self._tell(account, "unlisted", text, Severity.WARNING)
-
-    def _arm_reconciled(self) -> None:
-        states = self.state_manager.accounts
-        for account in sorted(a for a in self._to_arm if a in states and states[a].reconciled):
-            self._to_arm.discard(account)
-            self._tasks.append(asyncio.create_task(self._arm(account)))
 
     # --- the way of an event -----------------------------------------------------------------------------------
 
@@ -349,14 +252,10 @@ class Runtime:
             return
         self._begun = True
         self.publish(DaemonStarted(doubtful=self._doubtful, last_at=self._journal.last_at))
-        self._propose_rules()
+        self._accounts.propose_rules()
         held, self._held = self._held, []
         for event, broker_at in held:
             self.publish(event, broker_at=broker_at)
-
-    def _propose_rules(self) -> None:
-        for proposal in tuple(proposals(self._rules, self.state_manager.accounts)):
-            self.publish(proposal)
 
     def _publish_request(self, event: CloseRequested) -> None:
         self.publish(event)
@@ -366,15 +265,15 @@ class Runtime:
         try:
             step = self.core.step(envelope)
         except Exception as error:  # noqa: BLE001 - a bug must not stop the daemon; it is told, and the account is named
-            self._bug(envelope, error)
+            self._teller.bug(envelope, error)
             return
         self._recorder.commit(envelope, step)
         if step.commands:
             self._executor.carry_out(envelope.seq, received_ns, step.commands)
         self._recorder.note(step.changed)
         self._alarm.set(self.core.next_deadline())
-        if self._to_arm:
-            self._arm_reconciled()
+        if self._accounts.to_arm:
+            self._accounts.arm_reconciled()
         for listener in self._listeners:
             listener(envelope, step)
 
@@ -382,17 +281,8 @@ class Runtime:
         """Call ``listener`` after every step, when all that it commanded has been carried out."""
         self._listeners.append(listener)
 
-    def _bug(self, envelope: Envelope, error: Exception) -> None:
-        text = (
-            f"riskd failed on event {envelope.seq} ({type(envelope.event).__name__}): {type(error).__name__}: {error}"
-        )
-        self.log.critical("bug", seq=envelope.seq, text=text, exc_info=error)
-        self._tell(str(getattr(envelope.event, "account", "")), "bug", text)
-
     def _overflow(self, event: AnyEvent) -> None:
-        text = f"the queue is full: a {type(event).__name__} was not taken; the accounts are read anew"
-        self._tell(str(getattr(event, "account", "")), "overflow", text)
-        self.log.critical("overflow", text=text)
+        self._teller.overflow(event)
         if self._broker is not None:
             for account in self.watched:
                 self._broker.request_snapshot(
@@ -410,18 +300,6 @@ class Runtime:
 
     def _storage_trouble(self, text: str) -> None:
         self.log.critical("storage", text=text)
-
-    def _tell(self, account: str, kind: str, text: str, severity: Severity = Severity.CRITICAL) -> None:
-        self.notifier.notify(
-            Alert(
-                account=account,
-                seq=self.event_bus.last_seq,
-                at=self.clock.now(),
-                kind=kind,
-                severity=severity,
-                text=text,
-            )
-        )
 
     # --- ReadModel and Control ---------------------------------------------------------------------------------
 

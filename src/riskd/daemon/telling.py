@@ -1,0 +1,64 @@
+"""What riskd itself has to say, beside what the core alerts of: mistakes of its own, its files, its configuration."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from structlog.typing import FilteringBoundLogger
+
+from riskd.domain.commands import Alert, Severity
+from riskd.domain.events import AnyEvent, Envelope
+from riskd.ports import Notifier
+
+
+class Teller:
+    """Log and notify in one breath, dated by riskd's time."""
+
+    def __init__(
+        self,
+        notifier: Notifier,
+        log: FilteringBoundLogger,
+        *,
+        now: Callable[[], datetime],
+        last_seq: Callable[[], int],
+    ) -> None:
+        """Tell through these two."""
+        self._notifier = notifier
+        self._now = now
+        self._last_seq = last_seq
+        self.log = log
+
+    def notify(self, account: str, kind: str, text: str, severity: Severity = Severity.CRITICAL) -> None:
+        """Notify, without a line in the log; ``account`` "" is all of riskd."""
+        self._notifier.notify(
+            Alert(account=account, seq=self._last_seq(), at=self._now(), kind=kind, severity=severity, text=text)
+        )
+
+    def not_brought_up(self, error: BaseException) -> str:
+        """Tell that the start has failed, and return the sentence."""
+        text = f"riskd could not be brought up: {type(error).__name__}: {error}"
+        self.log.critical("bug", text=text, exc_info=error)
+        self.notify("", "bug", text)
+        return text
+
+    def bug(self, envelope: Envelope, error: Exception) -> None:
+        """Tell that riskd failed on an event."""
+        text = (
+            f"riskd failed on event {envelope.seq} ({type(envelope.event).__name__}): {type(error).__name__}: {error}"
+        )
+        self.log.critical("bug", seq=envelope.seq, text=text, exc_info=error)
+        self.notify(_account_of(envelope.event), "bug", text)
+
+    def overflow(self, event: AnyEvent) -> None:
+        """Tell that an event was not taken."""
+        text = f"the queue is full: a {type(event).__name__} was not taken; the accounts are read anew"
+        self.notify(_account_of(event), "overflow", text)
+        self.log.critical("overflow", text=text)
+
+    def configuration(self, text: str) -> None:
+        """Tell that a configuration is not taken over."""
+        self.log.error("configuration refused", text=text)
+        self.notify("", "config", text, Severity.WARNING)
+
+
+def _account_of(event: AnyEvent) -> str:
+    return str(getattr(event, "account", ""))

@@ -29,6 +29,8 @@ from riskd.domain.refolding import (
 ZERO: Final = Decimal(0)
 KEPT: Final = timedelta(hours=24)
 """How long what a fill did is remembered, for rules that count within a window."""
+AHEAD: Final = timedelta(seconds=2)
+"""How far a broker's stamp may be ahead of riskd's clock, which follows stamps that are cut to whole seconds."""
 _replace: Final = msgspec.structs.replace
 _V = TypeVar("_V")
 
@@ -48,18 +50,19 @@ def book_fill(
 ) -> AccountState:
     """Book one fill; a trade id that is known already changes nothing but what it adds or takes back.
 
-    Shape: ``at`` is riskd's time, which bounds the broker's stamp.
+    Shape: ``at`` is riskd's time, which bounds the broker's stamp wherever time is counted from it. The order of fills
+    is that of the stamps themselves.
     """
-    place = Place(instrument, method, seq)
+    place = Place(instrument, method, seq, at)
     known = state.fills.get(fill.trade_id)
     if known is not None:
-        return _void(state, known, place, at) if fill.voided else _amend(state, known, fill, place)
+        return _void(state, known, place) if fill.voided else _amend(state, known, fill, place)
     if fill.trade_id in state.earlier or fill.quantity <= 0:
         return state
     if fill.voided:
         # Taken back before it was ever seen: a late report of it must not be booked.
         return _replace(state, earlier=state.earlier | {fill.trade_id})
-    fill = _replace(fill, at=min(fill.at, at))
+    fill = _replace(fill, at=stamp(fill, at))
     state = _learn_commission(state, fill)
     if fill.at < day_start(state.trading_day):
         return _book_late(state, fill, place)
@@ -71,6 +74,11 @@ def book_fill(
     return _book_between(state, fill, place) if _comes_late(state, fill) else _book_next(state, fill, place)
 
 
+def stamp(fill: Fill, at: datetime) -> datetime:
+    """Return the broker's time of a fill, as far as it can be true."""
+    return min(fill.at, at + AHEAD)
+
+
 def _remembered_from(state: AccountState) -> datetime:
     """Return since when trade ids are remembered: the start of the TradingDay before this one."""
     return day_start(trading_day(day_start(state.trading_day) - timedelta(seconds=1)))
@@ -79,11 +87,11 @@ def _remembered_from(state: AccountState) -> datetime:
 def _book_next(state: AccountState, fill: Fill, place: Place) -> AccountState:
     """Book a fill that is newer than all others of its contract."""
     old = state.positions.get(fill.contract)
-    matched = match(old.lots if old else (), lot_of(fill, seq=place.seq, at=fill.at), place.method)
+    matched = match(old.lots if old else (), lot_of(fill, place), place.method)
     own = matched.points * place.instrument.point_value
     pnl = own if fill.pnl is None else fill.pnl
     charge = cost(fill, state.commission_rates)
-    execution = _execution(fill, old, matched, seq=place.seq, pnl=pnl, charge=charge)
+    execution = _execution(fill, old, matched, place, pnl=pnl, charge=charge)
     position = _position(old, fill.contract, matched, execution, opening_charge=_opening(charge, execution))
     return _replace(
         _noted(state, fill, execution),
@@ -116,11 +124,11 @@ def _of_one_turn(one: Fill, other: Fill) -> bool:
 def _book_between(state: AccountState, fill: Fill, place: Place) -> AccountState:
     """Book a fill at its place among newer ones."""
     old = state.positions.get(fill.contract)
-    matched = match(old.lots if old else (), lot_of(fill, seq=place.seq, at=fill.at), place.method)
+    matched = match(old.lots if old else (), lot_of(fill, place), place.method)
     charge = cost(fill, state.commission_rates)
     folded = refolded(state, fill.contract, {**state.fills, fill.trade_id: fill}, place)
     earned = folded.realized - state.realized
-    execution = _execution(fill, old, matched, seq=place.seq, pnl=earned, charge=charge)
+    execution = _execution(fill, old, matched, place, pnl=earned, charge=charge)
     return _noted(folded, fill, execution)
 
 
@@ -129,7 +137,7 @@ def _flow(flow: Mapping[str, Decimal], contract: str, paid: Decimal) -> Mapping[
 
 
 def _execution(
-    fill: Fill, old: Position | None, matched: Matched, *, seq: int, pnl: Decimal, charge: Decimal
+    fill: Fill, old: Position | None, matched: Matched, place: Place, *, pnl: Decimal, charge: Decimal
 ) -> Execution:
     opened = fill.quantity - matched.closed
     ended = old is not None and (not matched.lots or (matched.closed > 0 and opened > 0))
@@ -140,11 +148,11 @@ def _execution(
         trade_id=fill.trade_id,
         contract=fill.contract,
         side=fill.side,
-        at=fill.at,
-        seq=seq,
+        at=min(fill.at, place.at),
+        seq=place.seq,
         opened=opened,
         closed=matched.closed,
-        position_seq=old.opening_seq if old else seq,
+        position_seq=old.opening_seq if old else place.seq,
         realized=carried + pnl - share,
         order_id=fill.order_id,
         flat=ended,
@@ -183,10 +191,10 @@ def _book_late(state: AccountState, fill: Fill, place: Place) -> AccountState:
     if fill.at < _remembered_from(state):
         return state
     old, held = state.positions.get(fill.contract), state.carried.get(fill.contract)
-    lot = lot_of(fill, seq=place.seq, at=fill.at)
+    lot = lot_of(fill, place)
     matched = match(held.lots if held else (), lot, place.method)
     now = match(old.lots if old else (), lot, place.method)
-    execution = _execution(fill, old, now, seq=place.seq, pnl=ZERO, charge=ZERO)
+    execution = _execution(fill, old, now, place, pnl=ZERO, charge=ZERO)
     carried = Position(
         contract=fill.contract,
         quantity=sum(open_lot.quantity for open_lot in matched.lots),
@@ -229,7 +237,7 @@ def _amend(state: AccountState, known: Fill, again: Fill, place: Place) -> Accou
     return refolded(state, known.contract, {**state.fills, known.trade_id: amended}, place)
 
 
-def _void(state: AccountState, voided: Fill, place: Place, at: datetime) -> AccountState:
+def _void(state: AccountState, voided: Fill, place: Place) -> AccountState:
     """Take a trade back."""
     fills = {key: fill for key, fill in state.fills.items() if key != voided.trade_id}
     return _replace(
@@ -237,7 +245,7 @@ def _void(state: AccountState, voided: Fill, place: Place, at: datetime) -> Acco
         earlier=state.earlier | {voided.trade_id},
         executions=tuple(e for e in state.executions if e.trade_id != voided.trade_id),
         last_fill_seq=place.seq,
-        voided_at=at,
+        voided_at=place.at,
     )
 
 

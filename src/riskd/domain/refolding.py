@@ -26,11 +26,12 @@ _replace: Final = msgspec.structs.replace
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where and how a contract is folded: its instrument, the matching method, and the envelope's seq."""
+    """Where, how and when a contract is folded: its instrument, the matching method, the envelope's seq and time."""
 
     instrument: Instrument
     method: MatchingMethod
     seq: int
+    at: datetime
 
 
 class _Folded(msgspec.Struct, frozen=True):
@@ -50,10 +51,15 @@ def cost(fill: Fill, rates: Mapping[str, Decimal]) -> Decimal:
     return fill.fees + rates.get(root_of_contract(fill.contract), ZERO) * fill.quantity
 
 
-def lot_of(fill: Fill, *, seq: int, at: datetime) -> Lot:
+def lot_of(fill: Fill, place: Place) -> Lot:
     """Return the lot that a fill opens if nothing is open the other way."""
     return Lot(
-        quantity=fill.signed, price=fill.price, opened_at=at, seq=seq, trade_id=fill.trade_id, order_id=fill.order_id
+        quantity=fill.signed,
+        price=fill.price,
+        opened_at=min(fill.at, place.at),
+        seq=place.seq,
+        trade_id=fill.trade_id,
+        order_id=fill.order_id,
     )
 
 
@@ -85,11 +91,11 @@ def refolded(
 def _folded(
     state: AccountState, contract: str, fills: Iterable[Fill], carried: Position | None, place: Place
 ) -> _Folded:
-    seqs = _seqs(state.positions.get(contract))
+    known = _by_trade(state.positions.get(contract))
     lots: tuple[Lot, ...] = carried.lots if carried else ()
     own = realized = flow = fees = ZERO
     for fill in _in_order(f for f in fills if f.contract == contract):
-        lot = lot_of(fill, seq=seqs.get(fill.trade_id, state.last_fill_seq), at=fill.at)
+        lot = _lot_again(fill, known.get(fill.trade_id), state, place)
         matched = match(lots, lot, place.method)
         lots = matched.lots
         earned = matched.points * place.instrument.point_value
@@ -100,8 +106,16 @@ def _folded(
     return _Folded(lots, own, realized, flow, fees)
 
 
-def _seqs(position: Position | None) -> Mapping[str, int]:
-    return {lot.trade_id: lot.seq for lot in position.lots} if position else {}
+def _by_trade(position: Position | None) -> Mapping[str, Lot]:
+    return {lot.trade_id: lot for lot in position.lots} if position else {}
+
+
+def _lot_again(fill: Fill, known: Lot | None, state: AccountState, place: Place) -> Lot:
+    """Return the lot of a fill, opened when it was before if it is still open."""
+    lot = lot_of(fill, place)
+    if known is None:
+        return _replace(lot, seq=state.last_fill_seq)
+    return _replace(lot, seq=known.seq, opened_at=known.opened_at)
 
 
 def _in_order(fills: Iterable[Fill]) -> list[Fill]:

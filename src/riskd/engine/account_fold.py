@@ -207,7 +207,7 @@ def _settle(state: AccountState, shown: PositionReported, context: Context) -> t
     confirmed = old is not None and old.drift == drift and context.at >= adoptable_at(state, contract, old)
     drift_at = (old.drift_at if old is not None and old.drift == drift else None) or context.at
     if confirmed or not state.reconciled:
-        place = Place(context.instruments[contract], context.settings.matching, context.seq)
+        place = Place(context.instruments[contract], context.settings.matching, context.seq, context.at)
         if state.snapshot_seq == 0 and not state.reconciled:
             price, drift_at = _carried_price(state, shown, context), day_start(state.trading_day)
         else:

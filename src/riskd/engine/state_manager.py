@@ -9,7 +9,7 @@ import msgspec
 
 from riskd.domain.account import AccountState, Close, CloseStatus, NoNewRisk, PnlSettings
 from riskd.domain.account_view import AccountView
-from riskd.domain.booking import new_account, roll_day
+from riskd.domain.booking import new_account, roll_day, stamp
 from riskd.domain.events import (
     AccountReported,
     AnyEvent,
@@ -194,7 +194,7 @@ class StateManager:
                     self.quarantined.add(contract)
 
     def _mark_by_fill(self, fill: Fill, at: datetime) -> None:
-        row = filled(self.market.get(fill.contract), fill.contract, fill.price, min(fill.at, at))
+        row = filled(self.market.get(fill.contract), fill.contract, fill.price, stamp(fill, at))
         if row is not None and not fill.voided:
             self.market[fill.contract] = row
 

@@ -47,6 +47,20 @@ def test_a_fill_that_comes_late_is_folded_at_its_place() -> None:
     assert [lot.price for lot in desk.state.positions[contract("MNQ")].lots] == [Decimal(18010)]
 
 
+def test_the_brokers_order_holds_where_riskds_clock_trails() -> None:
+    """Stamps half a second ahead of riskd's clock still say which of two purchases was first."""
+    desk = Desk(MAX9)
+    first, second, third = (desk.at + timedelta(milliseconds=ms) for ms in (500, 510, 520))
+    desk.fill("buy", 1, "MNQ", "18010", at=second)
+    desk.wait(timedelta(milliseconds=10))
+    desk.fill("sell", 1, "MNQ", "18020", at=third)
+    desk.wait(timedelta(milliseconds=10))
+    desk.fill("buy", 1, "MNQ", "18000", at=first)
+
+    assert figures(desk) == (40, 40, 60)
+    assert [lot.price for lot in desk.state.positions[contract("MNQ")].lots] == [Decimal(18010)]
+
+
 def test_what_was_taken_over_goes_when_its_trades_are_known() -> None:
     """A position that snapshots showed before its trades did costs nothing once the trades are there."""
     desk = Desk(MAX9)

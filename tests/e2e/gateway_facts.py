@@ -46,16 +46,17 @@ REFUSALS: Final = {
 }
 """The broker's numbers for the words that a scenario uses."""
 
-NOT_YET: Final = (WhatIf, PriceGoesSilent)
+NOT_YET: Final = (PriceGoesSilent,)
 """Facts for which the running daemon has no way yet."""
 
-Need = Literal["crash", "links down", "links up", "release", "config", "watching", "nothing"]
+Need = Literal["crash", "links down", "links up", "release", "what if", "config", "watching", "nothing"]
 
 NEEDS: Final[Mapping[type, Need]] = {
     Crash: "crash",
     Disconnect: "links down",
     Reconnect: "links up",
     AdminReleases: "release",
+    WhatIf: "what if",
     ConfigChanges: "config",
     PriceMoves: "watching",
 }

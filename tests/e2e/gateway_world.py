@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from riskd.app.scenario.language import CarriedIn, ConfigChanges, Fact
+from riskd.app.scenario.language import CarriedIn, ConfigChanges, Fact, WhatIf
 from riskd.app.scenario.noticed import Noticed
 from riskd.app.scenario.rule_changes import edited
 from riskd.app.scenario.symbols import Symbols
@@ -35,6 +35,7 @@ from riskd.domain.events import (
     RulesProposed,
 )
 from riskd.engine.core import Step
+from riskd.engine.what_if import what_if
 from riskd.rules.registry import canonical
 from riskd.simulator import GatewaySettings, SimulatedGateway, account
 from riskd.simulator.exchange.contracts import ContractBook
@@ -125,6 +126,8 @@ class GatewayWorld:
                 await self._until(lambda: all(self._links.values()))
             case "release":
                 self.runtime.release(self.facts.released(fact), by="admin")
+            case "what if":
+                self._ask(fact)
             case "config":
                 self._change_rules(fact)
             case "watching":
@@ -133,6 +136,15 @@ class GatewayWorld:
             case _:
                 self.facts.happen(fact)
         await self._settle()
+
+    def _ask(self, fact: Fact) -> None:
+        assert isinstance(fact, WhatIf)
+        number, contract = str(self._ids[fact.account]), self._symbols.contract(fact.symbol)
+        view = self.runtime.state_manager.view(number, self.runtime.clock.now())
+        rulebook = self.runtime.core.rulebooks[number]
+        answer = what_if(view, rulebook, contract=contract, side=fact.side, quantity=fact.quantity)
+        for finding in answer.fires:
+            self._noticed.violation(finding.violation)
 
     def _change_rules(self, fact: Fact) -> None:
         assert isinstance(fact, ConfigChanges)

@@ -33,12 +33,12 @@ from riskd.app.scenario.world import CannotHappen
 from riskd.domain.events import (
     ConnectionChanged,
     FeedSilent,
-    Fill,
     Link,
     LockoutReleased,
     QuoteReported,
 )
 from riskd.domain.orders import OrderStatus, OrderType, WorkingOrder
+from riskd.engine.what_if import NoPrice, what_if
 
 LINKS: Final = (Link.USER_HUB, Link.MARKET_HUB, Link.REST)
 
@@ -167,21 +167,15 @@ def _change_rules(bench: Bench, fact: ConfigChanges) -> None:
 
 
 def _what_if(bench: Bench, fact: WhatIf) -> None:
-    """Ask every rule about the account as it would be after an order, and note what they say."""
+    """Ask riskd what an order would lead to, and note which rules it would fire."""
     contract = bench.symbols.contract(fact.symbol)
-    fill = Fill(
-        account=fact.account,
-        trade_id=f"what-if-{bench.seq}",
-        contract=contract,
-        side=fact.side,
-        quantity=fact.quantity,
-        price=bench.desk.last_price(contract),
-        at=bench.now,
-    )
-    view = bench.view(fact.account).including(fill)
-    for entry in bench.core.rulebooks[fact.account].entries:
-        for violation in entry.rule.violations(fill, view):
-            bench.noticed.violation(violation)
+    rulebook = bench.core.rulebooks[fact.account]
+    try:
+        answer = what_if(bench.view(fact.account), rulebook, contract=contract, side=fact.side, quantity=fact.quantity)
+    except NoPrice:
+        raise CannotHappen(expected=f"a price of {contract} before this", actual="none was given") from None
+    for finding in answer.fires:
+        bench.noticed.violation(finding.violation)
 
 
 def _process(bench: Bench, fact: ProcessFact) -> None:

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,7 @@ from riskd.daemon.reloading import Marks, Reloader, marks, refusal
 from riskd.daemon.runtime import Runtime, RuntimeSettings
 from riskd.domain.commands import Severity
 from riskd.notifications.channels import Channel
+from riskd.notifications.dead_man import DeadMan
 from riskd.notifications.service import NotificationConfig
 from riskd.rules.durations import parse_duration
 
@@ -56,7 +58,8 @@ def run_daemon(asked: Run) -> int:
         return _refuse(f"--status-every: {error}")
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
-        with SingleInstance(settings.state_dir, now=_wall()):
+        with SingleInstance(settings.state_dir, now=_wall()) as instance:
+            settings = replace(settings, killed=instance.abandoned)
             return asyncio.run(_serve(config, settings, asked, known))
     except AlreadyRunning as error:
         return _refuse(str(error))
@@ -98,6 +101,8 @@ def runtime_settings(config: Config, asked: Run) -> RuntimeSettings:
         ),
         notifications=NotificationConfig(channels=wanted.channels, outbox=state_dir / "outbox"),
         arming=wanted.arming,
+        admin_under_lockout=wanted.admin_under_lockout,
+        dead_man=_dead_man(config),
         confirm=_ask if asked.ask else None,
         status_every_s=every,
     )
@@ -110,11 +115,11 @@ def _wanted(config: Config) -> Wanted:
         unlisted=unlisted_spec(config),
         channels=_channels(config),
         arming=config.arming,
+        admin_under_lockout=config.admin_under_lockout,
         at_start={
             "broker": config.broker,
             "api": config.api,
             "paths": config.paths,
-            "admin_under_lockout": config.admin_under_lockout,
             "notifications.dead_man_ping": config.notifications.dead_man_ping,
         },
     )
@@ -136,6 +141,11 @@ def _channels(config: Config) -> tuple[Channel, ...]:
         )
         for channel in config.notifications.channels
     )
+
+
+def _dead_man(config: Config) -> DeadMan | None:
+    url = config.notifications.dead_man_ping
+    return None if url is None else DeadMan(url.get_secret_value())
 
 
 def _ask(account: str, consequences: Sequence[str]) -> bool:
@@ -191,6 +201,8 @@ def _reloader(file: Path, known: Marks, runtime: Runtime, logs: Logs) -> Reloade
 
 def _secrets(config: Config) -> list[str]:
     found = [channel.url.get_secret_value() for channel in config.notifications.channels]
+    if config.notifications.dead_man_ping is not None:
+        found.append(config.notifications.dead_man_ping.get_secret_value())
     return [*found, config.broker.api_key.get_secret_value()] if config.broker else found
 
 

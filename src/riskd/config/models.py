@@ -36,6 +36,11 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _secret_url(value: SecretStr) -> SecretStr:
+    _url(value.get_secret_value())
+    return value
+
+
 def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
@@ -117,7 +122,7 @@ class NotificationsConfig(Section):
     """Who is told, and what is pinged so that somebody notices when riskd itself is gone."""
 
     channels: Annotated[tuple[ChannelConfig, ...], BeforeValidator(_as_tuple)] = ()
-    dead_man_ping: SecretStr | None = None
+    dead_man_ping: Annotated[SecretStr, AfterValidator(_secret_url)] | None = None
 
 
 class ApiConfig(Section):

@@ -11,6 +11,8 @@ from riskd.engine.rule_changes import FAULT
 from riskd.notifications.channels import Channel
 
 Arming = Literal["shadow", "enforce"]
+UnderLockout = Literal["refuse", "allow"]
+"""Whether people may be taken off the list of those who are told while an account is locked."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -25,6 +27,7 @@ class Wanted(msgspec.Struct, frozen=True):
     unlisted: str | None = None
     channels: tuple[Channel, ...] = ()
     arming: Arming = "shadow"
+    admin_under_lockout: UnderLockout = "refuse"
     at_start: Mapping[str, object] = {}
 
 
@@ -78,3 +81,9 @@ def channel_changes(old: tuple[Channel, ...], new: tuple[Channel, ...]) -> tuple
     said = [f"{name} removed" for name in before if name not in after]
     said += [f"{name} added" for name in after if name not in before]
     return (*said, *(f"{name} changed" for name in after if name in before and before[name] != after[name]))
+
+
+def kept_under_lockout(old: tuple[Channel, ...], new: tuple[Channel, ...]) -> tuple[Channel, ...]:
+    """Return the channels to use while an account is locked: whoever is told stays, whoever is new is told as well."""
+    names = {channel.name for channel in old}
+    return (*old, *(channel for channel in new if channel.name not in names))

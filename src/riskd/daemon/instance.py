@@ -51,6 +51,8 @@ class SingleInstance:
             self._lock.acquire(blocking=False)
         except Timeout as error:
             raise AlreadyRunning(directory, _read(self._holder_file)) from error
+        self.abandoned = self._holder_file.exists()
+        """Whether the one before did not release it: that process was killed, or the machine went down."""
         self._holder_file.write_bytes(msgspec.json.encode(Holder(pid=os.getpid(), since=now)))
 
     def release(self) -> None:

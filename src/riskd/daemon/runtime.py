@@ -18,21 +18,23 @@ from structlog.typing import FilteringBoundLogger
 from riskd.adapters.projectx.sdk_adapter import ProjectXBroker
 from riskd.adapters.projectx.settings import ProjectXSettings
 from riskd.daemon.clock import BrokerClock
-from riskd.daemon.configuration import Arming, Wanted, changed_sections, channel_changes
+from riskd.daemon.configuration import Arming, UnderLockout, Wanted, changed_sections
 from riskd.daemon.execution import Executor, Stopwatch
+from riskd.daemon.life import away, sign_of_life, stopping
 from riskd.daemon.recorder import Recorder
 from riskd.daemon.restoring import restored, standing
+from riskd.daemon.second_person import SecondPerson
 from riskd.daemon.status import status
 from riskd.daemon.telling import Teller
 from riskd.daemon.timer import Alarm, WatchedClock
 from riskd.daemon.watched_accounts import Confirm, WatchedAccounts
 from riskd.domain.account import AccountState
-from riskd.domain.commands import RequestSnapshot
+from riskd.domain.commands import RequestSnapshot, Severity
 from riskd.domain.events import AnyEvent, ClockTicked, CloseRequested, DaemonStarted, Envelope, LockoutReleased
 from riskd.engine.core import Core, Step
 from riskd.engine.enforcement_engine import EnforcementEngine
 from riskd.engine.event_bus import EventBus
-from riskd.notifications.channels import Channel
+from riskd.notifications.dead_man import DeadMan, DeadManPing, Sign
 from riskd.notifications.service import NotificationConfig, NotificationService
 from riskd.ports import Clock
 from riskd.rules.registry import compile_rulebook
@@ -49,7 +51,8 @@ class RuntimeSettings:
 
     Shape: ``rules`` maps account id to the canonical text of its rules, ``unlisted`` is that of the login's other
     accounts, None where they are only reported. ``confirm`` is None where nobody can be asked.
-    ``at_start`` are the sections of the configuration that only a start takes over.
+    ``at_start`` are the sections of the configuration that only a start takes over. ``killed`` says that the run before
+    did not come to its end.
     Units: ``status_every_s`` real seconds between status lines in the log, None for none.
     """
 
@@ -62,6 +65,9 @@ class RuntimeSettings:
     status_every_s: float | None = None
     unlisted: str | None = None
     at_start: Mapping[str, object] = field(default_factory=dict)
+    admin_under_lockout: UnderLockout = "refuse"
+    dead_man: DeadMan | None = None
+    killed: bool = False
 
 
 class Runtime:
@@ -108,6 +114,14 @@ class Runtime:
             clock=self.clock,
             teller=self._teller,
             confirm=settings.confirm,
+        )
+        self._second_person = SecondPerson(
+            self.notifier,
+            self._teller,
+            self.state_manager.accounts,
+            directory=settings.state_dir,
+            channels=settings.notifications.channels,
+            admin_under_lockout=settings.admin_under_lockout,
         )
         self._stopwatch = Stopwatch()
         self._broker: ProjectXBroker | None = None
@@ -171,6 +185,9 @@ class Runtime:
         self.log.info("ready", accounts=armed, not_armed=left, took_ms=took_ms)
         self.ready.set()
         self._accounts.logged_in(broker)
+        if self._settings.dead_man is not None:
+            ping = DeadManPing(self._settings.dead_man, self._sign_of_life)
+            self._tasks.append(asyncio.create_task(ping.run()))
 
     def _brought_up(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()
@@ -179,8 +196,9 @@ class Runtime:
             self.failed.set()
 
     async def stop(self) -> None:
-        """Let go of the broker, write everything down, and stop."""
+        """Tell that it ends, let go of the broker, write everything down, and stop."""
         self._alarm.stop()
+        self._tell_stopping()
         tasks = [*self._tasks, *self._accounts.stop()]
         for task in tasks:
             task.cancel()
@@ -190,6 +208,7 @@ class Runtime:
         if self._broker is not None:
             broker, self._broker = self._broker, None
             await broker.close()
+        await asyncio.to_thread(self.notifier.close)
         self.abandon()
         self.log.info("stopped")
 
@@ -209,7 +228,7 @@ class Runtime:
     def reload(self, wanted: Wanted) -> None:
         """Take over a changed configuration: rules as far as they may apply now, channels, and how to arm."""
         self._tell_sections(changed_sections(self._settings.at_start, wanted.at_start))
-        self._use_channels(wanted.channels)
+        self._second_person.want(wanted.channels, wanted.admin_under_lockout)
         self._accounts.want(wanted, begun=self._begun)
         self.log.info("configuration taken over", accounts=self.watched)
 
@@ -222,15 +241,27 @@ class Runtime:
             text = f"the configuration's {', '.join(sections)} changed, which takes effect when riskd is started anew"
             self.log.warning("configuration", text=text)
 
-    def _use_channels(self, channels: tuple[Channel, ...]) -> None:
-        said = channel_changes(self._settings.notifications.channels, channels)
-        if not said:
+    # --- what a second person hears of riskd itself ------------------------------------------------------------
+
+    def _sign_of_life(self) -> Sign:
+        states, journal = self.state_manager.accounts, self._journal
+        return sign_of_life(self.watched, states, head=journal.head, seq=journal.last_seq, at=self.clock.now())
+
+    def _tell_return(self) -> None:
+        since = self._journal.last_at
+        if since is None:
             return
-        text = f"notification channels changed: {', '.join(said)}"
-        self.log.warning("configuration", text=text)
-        # Those who hear no more are the ones who must hear of it.
-        self._teller.notify("", "config", text)
-        self._settings = replace(self._settings, notifications=self.notifier.use(channels))
+        states = self.state_manager.accounts
+        severe = self._settings.killed or any(states[a].locked for a in self.watched if a in states)
+        text = away(since, self.clock.now(), killed=self._settings.killed)
+        self._teller.say("", "back", text, Severity.CRITICAL if severe else Severity.WARNING)
+
+    def _tell_stopping(self) -> None:
+        states = self.state_manager.accounts
+        text = stopping(self.watched, states)
+        if text and self._begun:
+            severe = any(states[a].locked for a in self.watched if a in states)
+            self._teller.say("", "stopping", text, Severity.CRITICAL if severe else Severity.WARNING)
 
     # --- the way of an event -----------------------------------------------------------------------------------
 
@@ -251,6 +282,8 @@ class Runtime:
         if self._begun or not self._broker_clock.known:
             return
         self._begun = True
+        self._tell_return()
+        self._second_person.begin()
         self.publish(DaemonStarted(doubtful=self._doubtful, last_at=self._journal.last_at))
         self._accounts.propose_rules()
         held, self._held = self._held, []
@@ -274,6 +307,8 @@ class Runtime:
         self._alarm.set(self.core.next_deadline())
         if self._accounts.to_arm:
             self._accounts.arm_reconciled()
+        if self._second_person.waiting:
+            self._second_person.settle()
         for listener in self._listeners:
             listener(envelope, step)
 

@@ -33,6 +33,11 @@ class Teller:
             Alert(account=account, seq=self._last_seq(), at=self._now(), kind=kind, severity=severity, text=text)
         )
 
+    def say(self, account: str, kind: str, text: str, severity: Severity) -> None:
+        """Log and notify the same sentence."""
+        (self.log.critical if severity is Severity.CRITICAL else self.log.warning)(kind, account=account, text=text)
+        self.notify(account, kind, text, severity)
+
     def not_brought_up(self, error: BaseException) -> str:
         """Tell that the start has failed, and return the sentence."""
         text = f"riskd could not be brought up: {type(error).__name__}: {error}"

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from riskd.daemon.arming import SelfTestFailed, preview, self_test
 from riskd.daemon.configuration import Wanted, proposals, watched, with_unlisted
+from riskd.daemon.life import first_armed
 from riskd.daemon.telling import Teller
 from riskd.domain.commands import Severity
 from riskd.domain.events import AccountArmed
@@ -137,6 +138,8 @@ class WatchedAccounts:
             return
         shadow = not await self._may_enforce(account)
         self._publish(AccountArmed(account=account, shadow=shadow))
+        if not state.armed:
+            self._teller.notify(account, "first_armed", first_armed(account, shadow=shadow), Severity.WARNING)
         self._teller.log.warning(
             "armed",
             account=account,

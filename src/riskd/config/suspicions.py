@@ -30,8 +30,10 @@ from riskd.rules.session_params import SessionHours
 from riskd.rules.symbol_block import SymbolBlockParams
 from riskd.rules.timetable import Timetable
 from riskd.rules.unrealized_loss import UnrealizedLossParams
+from riskd.rules.unrealized_profit import UnrealizedProfitParams
 
 P = TypeVar("P", bound=RuleParams)
+_ONE_TICK: Final = PRODUCTS["MNQ"].tick_value
 _SAMPLE_EVERY: Final = timedelta(minutes=5)
 _SAMPLE_WEEK: Final = datetime(2026, 3, 16, tzinfo=UTC)
 """A Monday; any week without a clock change tells whether hours open at all."""
@@ -175,6 +177,20 @@ def _smaller_than_the_whole(rules: _Rules) -> Iterator[Issue]:
                     yield rule.says(message, field="limits")
 
 
+def _less_than_a_tick(rules: _Rules) -> Iterator[Issue]:
+    """Find an amount that is reached by the first tick of nearly anything."""
+    amounts = [(rule, "limit", params.limit) for rule, params in rules.of(DailyRealizedLossParams)]
+    amounts += [(rule, "limit", params.limit) for rule, params in rules.of(DailyRealizedProfitParams)]
+    amounts += [(rule, "limit", params.limit) for rule, params in rules.of(UnrealizedLossParams)]
+    amounts += [(rule, "limit", params.limit) for rule, params in rules.of(UnrealizedProfitParams)]
+    stops = [(rule, grace.max_stop_risk) for rule, grace in rules.of(NoStopLossGraceParams)]
+    amounts += [(rule, "max_stop_risk", risk) for rule, risk in stops if risk is not None]
+    for rule, field, amount in amounts:
+        if abs(amount) < _ONE_TICK:
+            message = f"{show(amount)} USD is less than one tick of one MNQ ({show(_ONE_TICK)} USD)"
+            yield rule.says(message, field=field)
+
+
 def _one_stop_ends_it(rules: _Rules) -> Iterator[Issue]:
     """Find a day that ends with the first stop, won or lost."""
     for _, grace in rules.of(NoStopLossGraceParams):
@@ -215,6 +231,7 @@ _CHECKS: Final[tuple[Callable[[_Rules], Iterator[Issue]], ...]] = (
     _unknown_products,
     _no_trading,
     _smaller_than_the_whole,
+    _less_than_a_tick,
     _one_stop_ends_it,
     _comes_too_late,
 )

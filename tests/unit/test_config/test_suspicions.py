@@ -74,6 +74,9 @@ def test_a_sensible_profile_is_not_suspected(tmp_path: Path) -> None:
             "the account is over after a loss of 500.00 USD",
         ),
         ([LOSS, rule("UnrealizedLoss", limit="-500.00")], "only a day in profit reaches this"),
+        ([rule("UnrealizedProfit", limit="0.10")], "0.10 USD is less than one tick of one MNQ (0.50 USD)"),
+        ([rule("DailyRealizedLoss", limit="-0.25")], "-0.25 USD is less than one tick of one MNQ"),
+        ([rule("NoStopLossGrace", max_stop_risk="0.20")], "0.20 USD is less than one tick of one MNQ"),
     ],
 )
 def test_what_can_hardly_be_meant_is_said(tmp_path: Path, rules: list[Rule], said: str) -> None:

@@ -217,6 +217,7 @@ class Core:
     def _account_event(self, account: str, envelope: Envelope, work: _Work) -> None:
         manager = self.state_manager
         before = manager.ensure(account, envelope.at)
+        manager.settle_doubts(envelope.at)
         self._bring_forward(account, envelope, work)
         booked = manager.book_account_event(account, envelope)
         manager.accounts[account] = self._admin(manager.accounts[account], envelope)

@@ -7,7 +7,7 @@ arrival.
 
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
 from typing import Final
@@ -22,16 +22,20 @@ from riskd.domain.events import (
     DaemonStarted,
     Envelope,
     FeedSilent,
+    Fill,
     InstrumentReported,
     LockoutReleased,
     QuoteReported,
     RulesApplied,
     RulesProposed,
+    SnapshotReported,
 )
 
 CAPACITY: Final = 10_000
 RESERVED: Final = 1_000
 """Places that only outcomes, timers and admin requests may take."""
+BEHIND: Final = timedelta(seconds=1)
+"""How far riskd's clock may be behind the broker's, whose stamps it follows are cut to whole seconds."""
 
 
 class Priority(IntEnum):
@@ -162,7 +166,7 @@ class EventBus:
         return self._enveloped(event, waiting.broker_at)
 
     def _enveloped(self, event: AnyEvent, broker_at: datetime | None) -> Envelope:
-        at = self._now()
+        at = _with_what_it_shows(self._now(), event)
         if self._last_at is not None and at < self._last_at:
             at = self._last_at
         self._last_at = at
@@ -170,6 +174,20 @@ class EventBus:
         if broker_at is not None and broker_at > at:
             broker_at = at
         return Envelope(seq=self.last_seq, at=at, event=event, broker_at=broker_at)
+
+
+def _with_what_it_shows(now: datetime, event: AnyEvent) -> datetime:
+    """Return the time, which is later than riskd's clock says where a trade was stamped later.
+
+    A trade of the new TradingDay must not be booked to the old one because riskd's clock trails.
+    """
+    match event:
+        case Fill(at=filled_at):
+            return max(now, min(filled_at, now + BEHIND))
+        case SnapshotReported(fills=fills) if fills:
+            return max(now, min(max(fill.at for fill in fills), now + BEHIND))
+        case _:
+            return now
 
 
 def conflate(first: QuoteReported, second: QuoteReported) -> QuoteReported:

@@ -104,6 +104,16 @@ def test_one_price_beyond_the_days_limit_is_never_believed(priced: Desk) -> None
     assert not priced.locks
 
 
+def test_a_price_that_was_doubted_while_nothing_was_held_counts_once_it_has_stood(priced: Desk) -> None:
+    """The price strayed while the account was flat; the position opened later is worth what has stood since."""
+    priced.fill("sell", 2, "MNQ", "21000")
+    reported(priced, last="20900", bid="20950", ask="20950.25")
+    priced.wait(timedelta(seconds=5))
+    priced.fill("buy", 1, "MNQ", "20950")
+
+    assert mark(priced) == Decimal(20900)
+
+
 def test_a_conflated_quote_confirms_nothing_by_itself(priced: Desk) -> None:
     """The lowest, highest and last values of one conflated quote are one update, not three."""
     far = Decimal(2100)

@@ -61,6 +61,27 @@ def test_the_brokers_order_holds_where_riskds_clock_trails() -> None:
     assert [lot.price for lot in desk.state.positions[contract("MNQ")].lots] == [Decimal(18010)]
 
 
+def test_a_trade_of_the_new_day_belongs_to_it_where_riskds_clock_trails() -> None:
+    """A trade stamped 17:00:00.3 arrives while riskd's clock says 16:59:59.9: its profit is the new day's."""
+    desk = Desk(MAX9, start="2026-03-10 16:59:58")
+    desk.fill("buy", 1, "MNQ", "18000")
+    desk.wait("2026-03-10 16:59:59")
+    desk.wait(timedelta(milliseconds=900))
+    desk.fill("sell", 1, "MNQ", "18010", pnl="20", at=desk.at + timedelta(milliseconds=400))
+    desk.wait("2026-03-10 17:00:05")
+
+    assert desk.state.realized == 20
+    assert desk.state.trading_day.isoformat() == "2026-03-11"
+
+
+def test_a_stamp_far_ahead_moves_riskds_time_by_a_second_at_most() -> None:
+    """A broker's stamp that cannot be true does not bring the new day before its time."""
+    desk = Desk(MAX9, start="2026-03-10 16:59:58")
+    desk.fill("buy", 1, "MNQ", "18000", at=desk.at + timedelta(hours=3))
+
+    assert desk.state.trading_day.isoformat() == "2026-03-10"
+
+
 def test_what_was_taken_over_goes_when_its_trades_are_known() -> None:
     """A position that snapshots showed before its trades did costs nothing once the trades are there."""
     desk = Desk(MAX9)

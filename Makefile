@@ -65,6 +65,7 @@ lock: $(VENV)/.installed ## Renew the pinned requirements, with hashes for every
 	@$(LOCK) pyproject.toml --constraints requirements/dev.txt --output-file requirements/runtime.txt
 	@$(LOCK) --group build --constraints requirements/dev.txt --output-file requirements/build.txt
 	@$(LOCK) --group lock --output-file requirements/lock.txt
+	@for client in tests/e2e/clients/*.in; do $(LOCK) $$client --output-file $${client%.in}.txt || exit; done
 
 clean: ## Remove the environments, caches and reports
 	@rm -rf .venv .venv-3.* .cache .coverage* htmlcov .mypy_cache .pytest_cache .ruff_cache .hypothesis

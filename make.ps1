@@ -106,6 +106,10 @@ switch ($Target) {
         Invoke-Step "$bin\uv.exe" ($compile + 'pyproject.toml', '--constraints', 'requirements/dev.txt', '--output-file', 'requirements/runtime.txt')
         Invoke-Step "$bin\uv.exe" ($compile + '--group', 'build', '--constraints', 'requirements/dev.txt', '--output-file', 'requirements/build.txt')
         Invoke-Step "$bin\uv.exe" ($compile + '--group', 'lock', '--output-file', 'requirements/lock.txt')
+        foreach ($client in Get-ChildItem 'tests/e2e/clients/*.in') {
+            $name = "tests/e2e/clients/$($client.BaseName)"
+            Invoke-Step "$bin\uv.exe" ($compile + "$name.in", '--output-file', "$name.txt")
+        }
     }
     'clean' {
         Get-ChildItem -Force -Path '.venv', '.venv-3.*', '.cache', '.coverage*', 'htmlcov', '.mypy_cache', '.pytest_cache',

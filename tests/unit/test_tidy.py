@@ -26,6 +26,10 @@ MARKED_EXCEPTIONS: dict[str, int] = {}
 
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|Users|root|work|opt|mnt)/\w|[A-Z]:\\\\?Users\\")
 INDEX_OPTION = re.compile(r"(?i)://|--(?:extra-)?index(?:-url)?\b|--find-links|--trusted-host")
+LOCKS = [
+    *(f"requirements/{name}.txt" for name in ("runtime", "dev", "build", "lock")),
+    *(f"tests/e2e/clients/{name}.txt" for name in ("project-x-py", "projectx-sdk", "topstep-client-py")),
+]
 LEFT_BEHIND = re.compile(r"(?i)\.(?:orig|rej|swp|bak|log|pyc|whl)$|(?:^|/)(?:\.env|secrets\.json)$")
 
 
@@ -132,10 +136,10 @@ def test_no_file_is_left_behind() -> None:
     assert not [path for path in tracked() if LEFT_BEHIND.search(path)]
 
 
-@pytest.mark.parametrize("name", ["runtime.txt", "dev.txt", "build.txt", "lock.txt"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_lock_is_pinned_hashed_and_names_no_index(name: str) -> None:
     """A lock says what to install, to the byte, and leaves the place to the machine that installs."""
-    text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
+    text = (ROOT / name).read_text(encoding="utf-8")
     assert not INDEX_OPTION.search(text)
     requirements = re.split(r"\n(?=[a-z])", text.strip())
     unpinned = [r for r in requirements if not re.match(r"[a-z0-9.\-_]+==\S+ .*--hash=sha256:", r, re.DOTALL)]

@@ -63,7 +63,10 @@ class Timetable:
         return Stretch(allowed=allowed, since=at, until=until, flat_by=flat_by)
 
     def _flat_by(self, end: datetime) -> datetime:
-        if market_open(end, self._schedule):
+        # Until 17:00 is as good as until 16:00: the market is open at that end, but was not just before it.
+        before = end - timedelta.resolution
+        closed_at = next((at for at in (before, end) if not market_open(at, self._schedule)), None)
+        if closed_at is None:
             return end - (self._lead or timedelta(0))
         lead = BEFORE_EXCHANGE_CLOSE if self._lead is None else self._lead
-        return last_close(end, self._schedule) - lead
+        return last_close(closed_at, self._schedule) - lead

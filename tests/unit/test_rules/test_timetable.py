@@ -4,7 +4,7 @@ import pytest
 
 from riskd.domain.calendar import last_close
 from riskd.domain.exchange_days import Schedule
-from riskd.rules.session_params import PRESETS, Preset
+from riskd.rules.session_params import PRESETS, Preset, SessionHours
 from riskd.rules.session_times import SessionTimes
 from riskd.rules.timetable import Timetable
 from tests.support.rule_builders import ct
@@ -62,6 +62,16 @@ def test_after_the_lead_the_verdict_waits_for_the_next_start() -> None:
 def test_the_exchange_closes_before_a_session_that_ends_later(end: str, close: str) -> None:
     """A session that ends where the market is closed must be flat before the market closed."""
     assert last_close(ct(end)) == ct(close)
+
+
+@pytest.mark.parametrize(
+    ("end", "flat_by"), [("15:59", "15:59"), ("16:00", "15:55"), ("16:30", "15:55"), ("17:00", "15:55")]
+)
+def test_a_session_that_ends_in_the_daily_break_ends_before_it(end: str, flat_by: str) -> None:
+    """Just before 17:00 nothing can be closed either: flat is to be five minutes before 16:00."""
+    hours = SessionHours.model_validate({"allowed_times": [{"start": "08:30", "end": end}]})
+
+    assert Timetable(hours.times, None).stretch(ct("2025-10-15 12:00")).flat_by == ct(f"2025-10-15 {flat_by}")
 
 
 def test_looking_back_in_time_looks_again() -> None:

@@ -36,6 +36,8 @@ class Resting:
     quantity: int
     stop: Fraction | None
     placed: int
+    kind: str = "limit"
+    asleep: bool = False
 
 
 @dataclass
@@ -63,13 +65,14 @@ class Book:
     """For each fill that closed something: it, which position of its product, and what that has made so far."""
     openings: dict[int, int] = field(default_factory=dict)
     """For each fill, by its place: how many contracts it opened."""
+    numbers: dict[str, int] = field(default_factory=dict)
+    """For each product: the how-manieth position it is in, or was in last."""
 
     def __post_init__(self) -> None:
         """Go through the trades, first in first out."""
         results: dict[tuple[str, int], Fraction] = {}
-        positions: dict[str, int] = {}
         for place, trade in enumerate(self.trades):
-            self._one(place, trade, results, positions)
+            self._one(place, trade, results, self.numbers)
 
     def _one(
         self, place: int, trade: Trade, results: dict[tuple[str, int], Fraction], positions: dict[str, int]
@@ -152,10 +155,10 @@ class Book:
         left = list(self.orders)
         cancelled: list[str] = []
         # what goes is settled before the first is cut: room that a cut frees makes no exit of another order
-        exits = _exits(position, left)
+        closing = exits(position, left)
         while sum(_furthest(position[root], [o for o in left if o.root == root]) for root in POINT) > most:
-            newest = max((o for o in left if abs(o.quantity) > exits[o.name]), key=lambda order: order.placed)
-            kept = exits[newest.name] if newest.quantity > 0 else -exits[newest.name]
+            newest = max((o for o in left if abs(o.quantity) > closing[o.name]), key=lambda order: order.placed)
+            kept = closing[newest.name] if newest.quantity > 0 else -closing[newest.name]
             left[left.index(newest)] = replace(newest, quantity=kept)
             cancelled.append(newest.name)
         return cancelled
@@ -222,7 +225,7 @@ def _furthest(position: int, orders: list[Resting]) -> int:
     return max(abs(position), position + buys, sells - position)
 
 
-def _exits(position: dict[str, int], orders: list[Resting]) -> dict[str, int]:
+def exits(position: dict[str, int], orders: list[Resting]) -> dict[str, int]:
     """Return how many contracts of each order only close: stops first, then the older, as long as any are held."""
     room = {root: abs(held) for root, held in position.items()}
     found: dict[str, int] = {}

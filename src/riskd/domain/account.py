@@ -285,7 +285,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     then that the built-in table does not have; both are empty while riskd runs.
     ``realized_gap`` is by how much the broker's realized P&L was better than riskd's own at the last flat snapshot, and
     ``realized_doubt`` the same once a second one has shown it. ``ended`` maps the orders that ended lately to the seq
-    at which they did, so that a snapshot read before it does not bring them back. ``base`` is the balance without
+    at which they did, so that no report or snapshot from before brings them back. ``base`` is the balance without
     today's realized P&L and fees, from a snapshot that was consistent in itself, and ``base_drift`` another that one
     snapshot has shown since; ``highest_close`` and ``highest_equity`` are the high-water marks of closed balance at
     17:00 and of equity. ``down`` says which connections are lost since when, ``gap_since`` from when on things may

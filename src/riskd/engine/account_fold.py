@@ -25,6 +25,8 @@ from riskd.domain.refolding import Place, adopt
 LOOKS_APART: Final = timedelta(milliseconds=500)
 POSITIONS_TRAIL: Final = timedelta(seconds=5)
 """How long the broker's positions may trail its fills, by REST as by hub; observers call them eventually consistent."""
+ENDED_KEPT: Final = 200
+"""How many of the orders that ended last are remembered, so that a report that comes late does not bring one back."""
 DOUBTFUL: Final = "doubtful journal"
 """The cause of taking no new risk after a start from files whose end cannot be trusted, until reconciled."""
 _replace: Final = msgspec.structs.replace
@@ -60,11 +62,18 @@ def fold_order(state: AccountState, event: OrderReported, seq: int) -> AccountSt
     order = event.order
     if order.status in ENDED:
         orders = with_item(state.orders, order.order_id, None) if order.order_id in state.orders else state.orders
-        return _replace(state, orders=orders, ended={**state.ended, order.order_id: seq})
+        return _replace(state, orders=orders, ended=_with_ended(state.ended, order.order_id, seq))
     if order.order_id in state.ended:
         return state
     known = state.orders.get(order.order_id)
     return _replace(state, orders=with_item(state.orders, order.order_id, _merged(known, order, seq)))
+
+
+def _with_ended(ended: Mapping[str, int], order_id: str, seq: int) -> Mapping[str, int]:
+    kept = {**ended, order_id: seq}
+    if len(kept) > ENDED_KEPT:
+        del kept[next(iter(kept))]
+    return kept
 
 
 def _merged(known: WorkingOrder | None, order: WorkingOrder, seq: int) -> WorkingOrder:
@@ -131,7 +140,6 @@ def fold_snapshot(state: AccountState, event: SnapshotReported, context: Context
     state = _replace(
         state,
         orders=_working(state, event, context.seq),
-        ended={order_id: seq for order_id, seq in state.ended.items() if seq > event.asked_seq},
         balance=event.balance if event.balance is not None else state.balance,
         can_trade=event.can_trade if event.can_trade is not None else state.can_trade,
         name=event.name or state.name,

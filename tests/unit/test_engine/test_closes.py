@@ -162,6 +162,16 @@ def test_an_order_that_ended_before_its_fill_came_is_still_the_traders() -> None
     assert desk.state.closes[contract("MNQ")].filled == 0
 
 
+def test_an_order_that_has_ended_does_not_come_back_after_a_snapshot() -> None:
+    """The broker's whole view was read after the order's end; then the report that it had been accepted arrives."""
+    desk = Desk({"MaxContracts": {"max_contracts": 4}})
+    desk.order("O7", "sell", 1, "MNQ", kind=OrderType.MARKET, status=OrderStatus.FILLED, filled=1)
+    desk.snapshot()
+    desk.order("O7", "sell", 1, "MNQ", kind=OrderType.MARKET)
+
+    assert "O7" not in desk.state.orders
+
+
 def test_an_order_that_has_ended_does_not_come_back() -> None:
     """A report that was overtaken by the order's end changes nothing, whichever of them riskd has seen first."""
     desk = Desk(MAX1)

@@ -11,11 +11,12 @@ from typing import Final
 
 import msgspec
 
-from riskd.domain.commands import Alert, BrokerCommand
+from riskd.domain.commands import Alert, BrokerCommand, ClosePosition, LockAccount
 from riskd.domain.events import Fill, Outcome, QuoteReported
 from riskd.ports import JournalEntry
 from riskd.simulator.exchange.exchange import Reply
 from tests.simulation.determinism import Replay
+from tests.simulation.justice import Justice
 from tests.simulation.lockouts import Lockouts
 from tests.simulation.prices import Prices
 from tests.simulation.promptness import Promptness
@@ -40,6 +41,7 @@ class Judge:
         self.replay = Replay()
         self._digest = sha256()
         self._encode = msgspec.json.Encoder().encode
+        self.justice = Justice(world, self.lockouts, self.promptness)
         self._accounts = [plan.number for plan in world.plan.accounts]
         self.commands = 0
         self.alerts: list[Alert] = []
@@ -54,11 +56,13 @@ class Judge:
         """Hear of a position that changed at the exchange."""
         self.tell(f"{account} {change.contract} {change.before} -> {change.after} by order {change.order_id}")
         self.safety.changed(account, change)
+        self.justice.looked(account)
         self.lockouts.changed(account)
 
     def look(self, accounts: Iterable[int]) -> None:
         """Look at accounts of which something happened at the exchange."""
         for account in accounts:
+            self.justice.looked(account)
             self.promptness.look(account)
 
     def told_of(self, fill: Fill) -> None:
@@ -83,6 +87,8 @@ class Judge:
         self._digest.update(self._encode(entry.commands))
         for command in entry.commands:
             self.tell(f"  {entry.envelope.seq} {msgspec.json.encode(command).decode()}")
+            if isinstance(command, LockAccount):
+                self.justice.locked(command)
         if entry.commands:
             self.lockouts.journalled(entry)
 
@@ -98,6 +104,8 @@ class Judge:
     def sent(self, command: BrokerCommand, *, arrives: bool) -> None:
         """Hear of a request that has left."""
         self.commands += 1
+        if isinstance(command, ClosePosition):
+            self.justice.closed(command)
         self.safety.sent(command, arrives=arrives)
 
     def reached(self, command: BrokerCommand, reply: Reply) -> None:
@@ -113,6 +121,7 @@ class Judge:
     def read(self, account: int, began_at: datetime) -> None:
         """Hear of a snapshot that riskd has been told."""
         self.safety.read(account, began_at)
+        self.justice.read()
 
     def died(self) -> None:
         """Hear of a crash."""

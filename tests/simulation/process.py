@@ -34,6 +34,7 @@ from riskd.engine.event_bus import EventBus
 from riskd.ports import Broker, JournalEntry
 from riskd.rules.registry import compile_rulebook
 from riskd.storage.snapshot_timing import SnapshotTiming
+from tests.simulation.clocks import Machine, RiskdClock
 from tests.simulation.disk import Disk
 from tests.simulation.schedule import Schedule, ms
 
@@ -90,13 +91,12 @@ class Process:
         disk: Disk,
         rules: Mapping[str, str],
         *,
-        now: Callable[[], datetime],
+        machine: Machine,
         witness: Witness,
         on_death: Callable[[], None],
     ) -> None:
         self._schedule = schedule
         self._rules = rules
-        self._now = now
         self._witness = witness
         self._on_death = on_death
         self.alive = True
@@ -107,6 +107,8 @@ class Process:
         journal, store = disk.open()
         self._journal, self._store = journal, store
         last_seq, last_at = disk.last()
+        self.clock = RiskdClock(schedule, machine, last_at)
+        self._now = self.clock.now
         saved = store.load()
         after = 0 if disk.problems() else min((seq for _, seq in saved.values()), default=0)
         self._doubtful = bool(disk.problems())
@@ -114,7 +116,7 @@ class Process:
         self._to_arm: set[str] = set()
         self.core = Core(compile_rulebook, EnforcementEngine(self.receive))
         self.core.restore(restored(saved, disk.tail(after), compile_rulebook))
-        self.bus = EventBus(self._handle, now=now, on_overflow=self._overflow, last_seq=last_seq, last_at=last_at)
+        self.bus = EventBus(self._handle, now=self._now, on_overflow=self._overflow, last_seq=last_seq, last_at=last_at)
         self._executor = Executor(self._broker, self, _QUIET_LOG, Stopwatch())
         self._timing = SnapshotTiming()
         self._saving = False
@@ -236,9 +238,10 @@ class Process:
             return
         self._alarm_at = due
         self._alarms += 1
-        if due is not None:
+        reached_at = None if due is None else self.clock.reaches(due)
+        if reached_at is not None:
             number = self._alarms
-            self._schedule.at(self._schedule.now + (due - self._now()), lambda: self._ring(number))
+            self._schedule.at(reached_at, lambda: self._ring(number))
 
     def _ring(self, number: int) -> None:
         if self.alive and number == self._alarms:

@@ -8,7 +8,7 @@ from typing import Final
 from tests.simulation.lockouts import Lockouts
 from tests.simulation.prices import Prices
 from tests.simulation.schedule import ms
-from tests.simulation.truth import CHICAGO, Today
+from tests.simulation.truth import CHICAGO, HOLIDAYS, Today
 from tests.simulation.verdict import Broken
 from tests.simulation.world import World
 
@@ -91,16 +91,20 @@ class Promptness:
             return None
 
     def _lost_too_much(self, account: int) -> bool:
+        return self._lockouts.until(account) is None and self.lost_too_much(account) is True
+
+    def lost_too_much(self, account: int) -> bool | None:
+        """Tell whether the day's figure is at its limit, None where that cannot be told."""
         limits = self._plans[account].limits
-        if limits.loss is None or self._lockouts.until(account) is not None:
+        if limits.loss is None:
             return False
         if limits.basis != "combined" and self._truth.of(account).day(self._today.at(self._schedule.now)).voided:
-            return False  # what half a round trip realized, when the other half was taken back, is anybody's guess
+            return None  # what half a round trip realized, when the other half was taken back, is anybody's guess
         realized = self._truth.of(account).realized(self._today.at(self._schedule.now))
         net = realized if limits.basis == "realized" else self.net(account)
         if limits.basis == "worst" and net is not None:
             net = min(net, realized)
-        return net is not None and net <= limits.loss
+        return None if net is None else net <= limits.loss
 
     def _open_while_locked(self, account: int) -> bool:
         if self._lockouts.until(account) is None:
@@ -108,9 +112,15 @@ class Promptness:
         return self._truth.of(account).size() > 0 or bool(self._venue.live_orders(account))
 
     def _outside_hours(self, account: int) -> bool:
+        return self._truth.of(account).size() > 0 and self.is_outside_hours(account) is True
+
+    def is_outside_hours(self, account: int) -> bool | None:
+        """Tell whether nothing may be held at this time of day, None on a day that ends early."""
         hours = self._plans[account].limits.hours
-        if hours is None or self._truth.of(account).size() == 0:
+        if hours is None:
             return False
+        if self._today.at(self._schedule.now) in HOLIDAYS:
+            return None
         start, end = hours
         clock = self._schedule.now.astimezone(CHICAGO).time()
         inside = start <= clock < end if start < end else clock >= start or clock < end

@@ -156,6 +156,8 @@ class Requests:
     def _end(self, command: BrokerCommand, verdict: Verdict | None) -> None:
         if verdict is None or not self._process.alive:
             return
+        if verdict.code not in ("no_answer", "not_sent"):
+            self._process.clock.heard(self._schedule.now - ms(40))
         self._judge.answered(command, verdict.outcome)
         self._process.receive(
             CommandEnded(
@@ -207,6 +209,7 @@ class Requests:
         request_id, since, done = self._reading[account][0]
         if snapshot.fills and (since is None or since <= self._unread_since(account)):
             self._read_until[account] = snapshot.fills[-1].at
+        self._process.clock.heard(self._schedule.now - ms(40))
         self._judge.read(int(account), began_at)
         self._calm.snapshot(int(account), began_at, self._schedule.now, timedelta(seconds=2))
         self._process.receive(msgspec.structs.replace(snapshot, request_id=request_id))

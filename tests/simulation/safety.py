@@ -113,7 +113,7 @@ class Safety:
     def died(self) -> None:
         """Take note that nothing is known any more of what was under way."""
         for request in self._closes.values():
-            if not request.refused:
+            if not request.refused and not _looked_twice(request.looks):
                 request.doubted_at = self._schedule.now
                 request.looks.clear()
 

@@ -10,6 +10,7 @@ from riskd.domain.instruments import instrument
 from riskd.engine.core import Core
 from riskd.simulator.exchange.contracts import Contract
 from riskd.simulator.exchange.events import QuoteEvent
+from tests.simulation.clocks import Machine
 from tests.simulation.disk import Disk
 from tests.simulation.faults import Fault
 from tests.simulation.judge import Judge
@@ -25,7 +26,7 @@ _Done = Callable[[], None]
 class Service:
     """The one riskd of a trial, through all its lives."""
 
-    def __init__(self, world: World, disk: Disk, judge: Judge, contracts: Sequence[Contract]) -> None:
+    def __init__(self, world: World, disk: Disk, judge: Judge, contracts: Sequence[Contract], machine: Machine) -> None:
         self._world = world
         self._schedule = world.schedule
         self._venue = world.venue
@@ -38,6 +39,7 @@ class Service:
         self._disk = disk
         self._judge = judge
         self._contracts = contracts
+        self._machine = machine
         self._process: Process | None = None
         self._requests: Requests | None = None
         self.deaths = 0
@@ -60,7 +62,9 @@ class Service:
     def boot(self) -> None:
         """Start riskd."""
         rules = {str(account.number): account.limits.spec() for account in self._plan.accounts}
-        process = Process(self._schedule, self._disk, rules, now=self._now, witness=self._judge, on_death=self._died)
+        process = Process(
+            self._schedule, self._disk, rules, machine=self._machine, witness=self._judge, on_death=self._died
+        )
         states = process.core.state_manager.accounts
         self._judge.replay.restarted(states)
         for account in self._plan.accounts:
@@ -68,11 +72,7 @@ class Service:
         self._judge.tell("riskd starts")
         self._process = process
         self._requests = Requests(self._world, process, fates=self._fates, judge=self._judge)
-        process.start(self._requests)
         self._schedule.after(ms(self._rng.uniform(300, 3000)), lambda: self._connect(process))
-
-    def _now(self) -> datetime:
-        return self._schedule.now
 
     def _connect(self, process: Process) -> None:
         if not process.alive:
@@ -80,6 +80,10 @@ class Service:
         if Fault.REST_DOWN in self._weather.blowing:
             self._schedule.after(ms(self._rng.uniform(500, 4000)), lambda: self._connect(process))
             return
+        # Nothing is processed before the broker has said what time it is.
+        process.clock.heard(self._schedule.now)
+        if self._requests is not None:
+            process.start(self._requests)
         self._network.connected(self)
         process.learn([_record(contract) for contract in self._contracts])
         for contract in self._contracts:
@@ -137,12 +141,12 @@ class Service:
         """Hand an event to riskd, and let it read everything when its hub is back."""
         if self._process is None:
             return
-        self._process.receive(event, broker_at)
         if isinstance(event, QuoteReported):
             self._judge.quoted(event)
         elif isinstance(event, Fill):
             self._judge.told_of(event)
-        elif isinstance(event, ConnectionChanged) and event.up:
+        self._process.receive(event, broker_at)
+        if isinstance(event, ConnectionChanged) and event.up:
             self._reconnected(event.link)
 
     def receive_garbage(self, quote: QuoteReported) -> None:

@@ -6,6 +6,7 @@ from random import Random
 from typing import Final
 
 from riskd.simulator.exchange.model import Phase
+from tests.simulation.clocks import Machine
 from tests.simulation.faults import Fault, Storm
 from tests.simulation.process import Death
 from tests.simulation.requests import RECOVERY
@@ -20,7 +21,8 @@ _AFTER_LAG: Final = timedelta(seconds=4)
 class Storms:
     """Arranges the storms of a trial."""
 
-    def __init__(self, world: World, service: Service) -> None:
+    def __init__(self, world: World, service: Service, machine: Machine) -> None:
+        self._machine = machine
         self._schedule = world.schedule
         self._venue = world.venue
         self._network = world.network
@@ -74,6 +76,8 @@ class Storms:
                 self._disturb(storm.ends_at + RECOVERY)
             case Fault.FROZEN_PRICES | Fault.REST_DOWN:
                 self._disturb(storm.ends_at + RECOVERY)
+            case Fault.WALL_CLOCK:
+                self._machine.wall_is_off_by = timedelta(hours=rng.choice((-30, -3, -1, 1, 3, 30)))
             case Fault.CRASHES:
                 self._die_again(rng, storm)
             case Fault.VOIDED_TRADES:

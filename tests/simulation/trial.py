@@ -14,6 +14,7 @@ from riskd.simulator.exchange.exchange import Exchange
 from riskd.simulator.exchange.model import Account, BracketMode, Order, OrderType, PriceUpdate
 from tests.simulation import days
 from tests.simulation.calm import Calm
+from tests.simulation.clocks import Machine
 from tests.simulation.disk import Disk, FileDisk, MemoryDisk
 from tests.simulation.exactness import QUIET, Exactness
 from tests.simulation.faults import Fault, Weather
@@ -63,8 +64,9 @@ class Trial:
         contracts = [world.venue.exchange.books.contracts.front(m, plan.starts_at) for m in plan.markets]
         self._markets = [Market(world, contract) for contract in contracts]
         self._traders = [Trader(world, account, [c.id for c in contracts]) for account in plan.accounts]
-        self.service = Service(world, self.disk, self.judge, contracts)
-        self._storms = Storms(world, self.service)
+        machine = Machine(world.schedule)
+        self.service = Service(world, self.disk, self.judge, contracts, machine)
+        self._storms = Storms(world, self.service, machine)
         self._surprises = world.rng("surprises")
 
     def _world(self, faults: frozenset[Fault]) -> World:

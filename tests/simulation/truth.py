@@ -3,7 +3,7 @@
 Nothing here comes from riskd: own arithmetic, own calendar, own table of what a point is worth.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -21,6 +21,9 @@ POINT_USD: Final = {
     "CON.F.US.MCLE": Decimal(100),
     "CON.F.US.MGC": Decimal(10),
 }
+_HOLIDAYS: Final = "01-01 01-19 02-16 04-03 05-25 06-19 07-03 09-07 11-26 11-27 12-24 12-25"
+HOLIDAYS: Final = frozenset(date.fromisoformat(f"2026-{day}") for day in _HOLIDAYS.split())
+"""When the real exchange closes early and riskd's sessions with it, though the simulated one trades on."""
 ZERO: Final = Decimal(0)
 
 
@@ -209,10 +212,8 @@ class Truth:
             known = self.accounts[account] = AccountTruth()
         return known
 
-    def note(self, events: Iterable[Event]) -> list[tuple[int, Change]]:
-        """Take what the exchange emitted, and return the positions it changed."""
-        return [
-            (event.account_id, self.of(event.account_id).book(event.trade))
-            for event in events
-            if isinstance(event, TradeEvent) and not event.resent
-        ]
+    def note(self, events: Iterable[Event]) -> Iterator[tuple[int, Change]]:
+        """Take what the exchange emitted, and yield the positions it changed, one after the other."""
+        for event in events:
+            if isinstance(event, TradeEvent) and not event.resent:
+                yield event.account_id, self.of(event.account_id).book(event.trade)

@@ -4,7 +4,7 @@ No sockets here. Sessions, bad bodies, limits and faults are the server's busine
 """
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import MINYEAR, UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeVar, cast
 
@@ -23,6 +23,7 @@ from riskd.simulator.market.bars import MAX_BARS, UNITS, BarStore, bucket
 _SEARCH_LIMIT = 20
 _ASCENDING = 0
 _MOMENT = timedelta(microseconds=1)
+_FIRST_MOMENT, _LAST_MOMENT = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -66,7 +67,7 @@ class Api:
         """Answer Contract/search: at most 20, none of the live subscription."""
         book = self.exchange.books.contracts
         found = [] if asked.live else book.search(asked.search_text or "", at)[:_SEARCH_LIMIT]
-        return _found("contracts", [wire.contract_record(each, active=True) for each in found])
+        return _found("contracts", [wire.contract_record(each, active=book.is_active(each, at)) for each in found])
 
     def available_contracts(self, asked: bodies.ContractAvailable, at: datetime) -> Answer:
         """Answer Contract/available: every product's front month."""
@@ -237,7 +238,7 @@ def _refuse_bars(asked: bodies.Bars, *, known: bool) -> int:
         return BarCode.CONTRACT_NOT_FOUND
     if asked.unit not in UNITS:
         return BarCode.UNIT_INVALID
-    if asked.unit_number < 1:
+    if not 1 <= asked.unit_number <= MAX_BARS:
         return BarCode.UNIT_NUMBER_INVALID
     return BarCode.SUCCESS if 1 <= asked.limit <= MAX_BARS else BarCode.LIMIT_INVALID
 
@@ -260,7 +261,13 @@ def _place_order(asked: bodies.Place) -> PlaceOrder:
 
 
 def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    """Return a moment in UTC; one that falls off the calendar there is the calendar's end."""
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return _FIRST_MOMENT if moment.year == MINYEAR else _LAST_MOMENT
 
 
 def _utc_or_none(moment: datetime | None) -> datetime | None:

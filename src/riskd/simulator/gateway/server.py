@@ -24,6 +24,8 @@ from riskd.simulator.gateway.tokens import TokenOffice
 _BARS_PATH = "/api/History/retrieveBars"
 _JSON = "application/json; charset=utf-8"
 _PROBLEM = "application/problem+json; charset=utf-8"
+_NO_END = b"9999-12-31T23:59:59.9999999"
+"""The last moment of .NET clients; in microseconds it would be rounded off the calendar."""
 
 
 class _Unreadable(Exception):
@@ -260,8 +262,8 @@ _B = TypeVar("_B", bound=bodies.Body)
 
 def _decode(body: bytes, wanted: type[_B]) -> _B:
     try:
-        return msgspec.json.decode(body, type=wanted)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return msgspec.json.decode(body.replace(_NO_END, _NO_END[:-1]), type=wanted)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         text = str(error)
         field = text.partition(" - at `")[2].removesuffix("`") or "$"
         raise _Unreadable(field, text.partition(" - at `")[0]) from None

@@ -55,7 +55,7 @@ def read_handshake(record: bytes) -> None:
     """Check a client's first record; ProtocolFailed says what is wrong with it."""
     try:
         handshake = _handshakes.decode(record)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise ProtocolFailed("Handshake was canceled: the handshake is not valid.") from None
     if handshake.protocol != "json":
         raise ProtocolFailed(f"The protocol '{handshake.protocol}' is not supported.")
@@ -67,7 +67,7 @@ def read_message(record: bytes) -> Message:
     """Return a client's record; ProtocolFailed when it cannot be read."""
     try:
         return _messages.decode(record)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise ProtocolFailed("Connection closed with an error.") from None
 
 

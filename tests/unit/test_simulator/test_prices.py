@@ -29,6 +29,7 @@ def _file(folder: Path, *lines: str) -> Path:
     ("lines", "prices"),
     [
         (["ts_utc,price", "2026-11-18T15:00:00.5Z,6700.25"], [("6700.25", "6700.25", "6700.25")]),
+        (["\ufeffts_utc,price", "2026-11-18T15:00:00.5Z,6700.25"], [("6700.25", "6700.25", "6700.25")]),
         (
             [
                 "ts_utc,kind,side,price,size,bid_px,bid_sz,ask_px,ask_sz",
@@ -82,7 +83,11 @@ def test_files_of_several_shapes_are_read(
         ),
         (
             ["ts_utc,contract,price", "2026-11-18T15:00:00Z,GC201312,1310"],
-            "line 2: holds GC201312, not ES; .*GC=FILE",
+            "line 2: holds GC201312, not ES; .* GC=FILE",
+        ),
+        (
+            ["ts_utc,symbol,price", "2026-11-18T15:00:00Z,NQM6,25000"],
+            "line 2: holds NQM6, not ES; .* NQ=FILE",
         ),
         (
             [

@@ -6,11 +6,12 @@ trade bars, one-minute quote bars. A bar is played as four prices, the nearer ex
 
 import csv
 import gzip
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -22,6 +23,7 @@ Row: TypeAlias = dict[str, str]
 
 _TIME_COLUMNS = ("ts_utc", "timestamp_utc", "timestamp", "time", "ts", "datetime")
 _PRODUCT_COLUMNS = ("contract", "symbol")
+_MONTH = re.compile(r"[FGHJKMNQUVXZ]?\d+$")
 _LONG_GAP = timedelta(hours=1)
 _BAR = timedelta(minutes=1)
 _BAR_STEPS = (timedelta(0), _BAR * 0.25, _BAR * 0.5, _BAR * 0.98)
@@ -70,7 +72,9 @@ def read_prices(path: Path, product: Product, instrument: str | None = None) -> 
     """
     try:
         zipped = path.suffix == ".gz"
-        with gzip.open(path, "rt", newline="") if zipped else path.open(newline="") as lines:
+        # Spreadsheets put a byte order mark before the first column's name.
+        how: dict[str, Any] = {"encoding": "utf-8-sig", "newline": ""}
+        with gzip.open(path, "rt", **how) if zipped else path.open(**how) as lines:
             return _read(path, csv.DictReader(lines), product, instrument)
     except FileNotFoundError:
         raise PriceFileError(f"{path}: no such file") from None
@@ -139,7 +143,7 @@ def _check_product(path: Path, line: _Line, product: Product) -> None:
         if named and not named.startswith((product.code, product.symbol_id)):
             raise PriceFileError(
                 f"{path}, line {line.number}: holds {named}, not {product.code}; "
-                f"name the file's own product, as in {named.rstrip('0123456789')}=FILE"
+                f"name the file's own product, as in {_MONTH.sub('', named)}=FILE"
             )
 
 

@@ -82,6 +82,16 @@ async def test_a_recording_that_cannot_play_is_refused(tmp_path: Path, name: str
             pytest.fail("the gateway opened")
 
 
+async def test_one_price_is_enough_to_start_with(tmp_path: Path) -> None:
+    """A recording that ends where it begins has not ended before the start."""
+    files = {"ES": _ticks(tmp_path, "2670")}
+
+    async with SimulatedGateway(GatewaySettings(price_files=files, start="first price")) as gateway:
+        last = gateway.exchange.books.market.last(gateway.control.contract_id("ES"))
+
+    assert last == 2670
+
+
 async def test_every_product_can_be_generated_and_traded() -> None:
     """All 51 markets walk on their grids, and a round trip in each costs fees and its spread."""
     settings = GatewaySettings(

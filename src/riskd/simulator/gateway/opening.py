@@ -59,15 +59,15 @@ class Opening:
             kernel.tape.add(generate(self._contracts.named(name, now), moving, now))
 
     def _play(self, kernel: Kernel, contract_id: str, recording: Recording) -> None:
-        now = kernel.clock.now()
-        if self._settings.start is None:
+        now, start = kernel.clock.now(), self.start
+        if start is None:
             shift = now - recording.begins_at
             kernel.tape.add(recording.play(contract_id, shift=shift))
             return
-        if recording.ends_at < now:
+        if recording.ends_at < start:
             raise PriceFileError(
                 f"the recorded prices of {contract_id} end at {recording.ends_at.isoformat()}, "
-                f"before the start {now.isoformat()}"
+                f"before the start {start.isoformat()}"
             )
         upcoming = recording.play(contract_id, shift=timedelta(0))
         kernel.tape.add(kernel.skip(upcoming, now))

@@ -149,6 +149,35 @@ def test_a_position_limit_is_met_on_the_scaled_in_day(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "export",
+    [LIVE / "orders_live_2026-03.csv", LIVE / "trades_sim_2026-04.csv", SCALE_IN / "trades.csv"],
+    ids=lambda path: path.name,
+)
+def test_rules_that_never_fire_leave_every_recorded_day_as_it_was(export: Path, tmp_path: Path) -> None:
+    """Played with a broker that fills, each day comes to the cent that was recorded, and against itself to nothing."""
+    far = rules(tmp_path, {"rule": "DailyRealizedLoss", "params": {"limit": "-90000.00"}})
+    answer = replayed(export, "--rules", far, "--against", far)
+    comparison = answer["comparison"]
+    assert all((d["saved"], d["first"], d["fills_not_made"]) == ("0.00", None, 0) for d in comparison["rules"]["days"])
+    flat = {d["trading_day"]: d["net"] for d in answer["days"] if not d["open_at_end"]}
+    traded = {d["trading_day"]: d["as_traded"] for d in comparison["rules"]["days"]}
+    assert flat == {day: net for day, net in traded.items() if day in flat}
+    assert comparison["difference"]["total"] == "0.00"
+
+
+def test_a_daily_limit_ends_each_recorded_day_where_it_locks(tmp_path: Path) -> None:
+    """Under a limit alone, a day that locks ends with what it had come to at that moment; the others as they were."""
+    limit = rules(tmp_path, DAILY_LOSS)
+    answer = replayed(LIVE / "orders_live_2026-03.csv", "--rules", limit, "--against", limit)
+    first = {day["trading_day"]: day["actions"][0] for day in answer["days"] if day["actions"]}
+    assert len(first) > 5
+    for day in answer["comparison"]["rules"]["days"]:
+        locked = first.get(day["trading_day"])
+        assert day["under_rules"] == (locked["day_if_stopped"] if locked else day["as_traded"])
+        assert day["locked_at"] == (locked["at"] if locked else None)
+
+
 def test_overlapping_exports_count_every_fill_once() -> None:
     """The export of one day beside that of the month changes nothing but the count of repeated fills."""
     month = replayed(LIVE / "orders_live_2026-03.csv")

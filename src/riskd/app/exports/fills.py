@@ -25,6 +25,7 @@ class Kind(StrEnum):
     ORDERS = "Orders export"
     TRADES = "Trades export"
     FILLS = "list of fills"
+    JOURNAL = "journal of riskd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

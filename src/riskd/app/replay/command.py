@@ -10,10 +10,15 @@ _REFUSED = 2
 
 
 def replay_command(
-    files: Annotated[list[Path], typer.Argument(help="TopstepX Orders or Trades exports, or lists of fills (CSV).")],
+    files: Annotated[
+        list[Path], typer.Argument(help="TopstepX Orders or Trades exports, lists of fills (CSV), or riskd's journal.")
+    ],
     *,
     rules: Annotated[
         Path | None, typer.Option(help="Rules to judge the days by, a config.json or its rules alone.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Other rules: see what each would have saved or cost on the same days.")
     ] = None,
     prices: Annotated[
         list[Path] | None, typer.Option(help="Prices between the fills: ticks, quotes or bars (CSV, also .gz).")
@@ -27,14 +32,16 @@ def replay_command(
     from rich.console import Console
 
     from riskd.app.replay import report
-    from riskd.app.replay.run import ReplayRefused, replay
+    from riskd.app.replay.run import Asked, ReplayRefused, replay
 
+    if against is not None and rules is None:
+        raise typer.BadParameter("needs --rules as well: the rules to compare with", param_hint="--against")
     try:
-        results, book = replay(files, rules=rules, prices=prices or (), fees=fees)
+        replayed = replay(Asked(days=files, rules=rules, against=against, prices=prices or (), fees=fees))
     except ReplayRefused as refused:
         typer.echo(f"riskd replay: {refused}", err=True)
         raise typer.Exit(_REFUSED) from None
     if as_json:
-        sys.stdout.write(report.as_json(results, book).decode() + "\n")
+        sys.stdout.write(report.as_json(replayed).decode() + "\n")
     else:
-        report.print_for_people(Console(), results, book, judged=rules is not None)
+        report.print_for_people(Console(), replayed, judged=rules is not None)

@@ -1,8 +1,7 @@
 """What a replay shows: one line a day for people, the fixed JSON for programs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Final
 
 import msgspec
@@ -11,9 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from riskd.app.replay.book import Book
+from riskd.app.replay.comparison_report import ComparisonJson, comparison_json, for_people
 from riskd.app.replay.day_run import DayResult, WouldAct
-from riskd.domain.calendar import CHICAGO
+from riskd.app.replay.judged_rules import NOT_TOLD
+from riskd.app.replay.run import Replayed
+from riskd.app.replay.wording import action_words, amount, chicago
 from riskd.domain.money import ZERO, show
 from riskd.domain.violations import ActionType
 
@@ -42,7 +43,7 @@ class DayJson(msgspec.Struct, frozen=True):
     low_water: str
     high_water: str
     max_contracts: int
-    open_at_end: dict[str, int]
+    open_at_end: Mapping[str, int]
     actions: list[ActionJson]
 
 
@@ -58,22 +59,28 @@ class ReplayJson(msgspec.Struct, frozen=True):
     """The whole answer.
 
     Shape: ``unread_rows`` were left out; ``doubtful_rows`` were read but seem to hide a fill; ``repeated_fills`` were
-    given more than once and counted once.
+    given more than once and counted once. ``unjudged_rules`` need what a record does not tell. ``comparison`` is there
+    with a second file of rules.
     """
 
     days: list[DayJson]
     unread_rows: list[RowJson]
     doubtful_rows: list[RowJson]
     repeated_fills: int
+    unjudged_rules: list[str]
+    comparison: ComparisonJson | msgspec.UnsetType = msgspec.UNSET
 
 
-def as_json(results: Sequence[DayResult], book: Book) -> bytes:
+def as_json(replayed: Replayed) -> bytes:
     """Return the answer for programs."""
+    results, book, comparison = replayed.days, replayed.book, replayed.comparison
     answer = ReplayJson(
         days=[_day(result) for result in results],
         unread_rows=[RowJson(row.file, row.line, row.why) for row in book.unread],
         doubtful_rows=[RowJson(row.file, row.line, row.why) for row in book.doubtful],
         repeated_fills=book.repeated,
+        unjudged_rules=list(replayed.unjudged),
+        comparison=msgspec.UNSET if comparison is None else comparison_json(comparison),
     )
     return msgspec.json.encode(answer)
 
@@ -104,13 +111,17 @@ def _action(action: WouldAct) -> ActionJson:
     )
 
 
-def print_for_people(console: Console, results: Sequence[DayResult], book: Book, *, judged: bool) -> None:
+def print_for_people(console: Console, replayed: Replayed, *, judged: bool) -> None:
     """Print one line a day, what the rules would have done, and everything that is not as it should be."""
-    console.print(_days_table(results))
-    if judged:
-        console.print(_actions_table(results))
-    console.print(_bottom_line(results))
-    for note in _notes(results, book):
+    console.print(_days_table(replayed.days))
+    if replayed.comparison is not None:
+        for part in for_people(replayed.comparison):
+            console.print(part)
+    else:
+        if judged:
+            console.print(_actions_table(replayed.days))
+        console.print(_bottom_line(replayed.days))
+    for note in _notes(replayed):
         console.print(Text("! ", style="yellow") + Text(note))
 
 
@@ -124,22 +135,18 @@ def _days_table(results: Sequence[DayResult]) -> Table:
     for name in ("fills", "gross", *(("fees", "net") if with_fees else ()), "lowest", "highest", "most"):
         table.add_column(name, justify="right", no_wrap=True)
     for result in results:
-        fees = (Text("-" if result.fees is None else show(result.fees)), _money(result.net)) if with_fees else ()
+        fees = (Text("-" if result.fees is None else show(result.fees)), amount(result.net)) if with_fees else ()
         table.add_row(
             str(result.day.trading_day),
             *([result.day.account] if several else []),
             str(len(result.day.fills)),
-            _money(result.gross),
+            amount(result.gross),
             *fees,
-            _money(result.low_water),
-            _money(result.high_water),
+            amount(result.low_water),
+            amount(result.high_water),
             str(result.max_contracts),
         )
     return table
-
-
-def _money(amount: Decimal) -> Text:
-    return Text(show(amount), style="red" if amount < 0 else "green" if amount > 0 else "")
 
 
 def _actions_table(results: Sequence[DayResult]) -> Table | Text:
@@ -155,10 +162,10 @@ def _actions_table(results: Sequence[DayResult]) -> Table | Text:
         for action in result.actions:
             table.add_row(
                 str(result.day.trading_day),
-                f"{action.at.astimezone(CHICAGO):%H:%M:%S}",
-                Text(f"{action.rule}: {str(action.action).replace('_', ' ')}\n").append(action.reason, style="dim"),
-                _money(action.day_if_stopped),
-                _money(result.net),
+                chicago(action.at),
+                Text(f"{action.rule}: {action_words(action.action)}\n").append(action.reason, style="dim"),
+                amount(action.day_if_stopped),
+                amount(result.net),
             )
     return table
 
@@ -169,14 +176,16 @@ def _bottom_line(results: Sequence[DayResult]) -> Text:
     ended = sum((result.net for result in results), ZERO)
     firsts = (next((a.day_if_stopped for a in r.actions if a.action in locks), r.net) for r in results)
     stopped = sum(firsts, ZERO)
-    text = Text("All days together: ").append(_money(ended))
+    text = Text("All days together: ").append(amount(ended))
     if stopped != ended:
-        text.append("; ended where a rule would first have locked: ").append(_money(stopped))
+        text.append("; ended where a rule would first have locked: ").append(amount(stopped))
     return text.append("\n")
 
 
-def _notes(results: Sequence[DayResult], book: Book) -> list[str]:
-    notes = [_open_at_end(result, symbol) for result in results for symbol in result.open_at_end]
+def _notes(replayed: Replayed) -> list[str]:
+    results, book = replayed.days, replayed.book
+    notes = [f"{rule} is not judged: a record does not tell {NOT_TOLD[rule]}" for rule in replayed.unjudged]
+    notes += [_open_at_end(result, symbol) for result in results for symbol in result.open_at_end]
     notes += [f"{row.file}:{row.line}: {row.why}" for row in book.doubtful]
     if book.repeated:
         notes.append(f"{book.repeated} fills were given more than once and counted once")

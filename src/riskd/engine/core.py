@@ -203,13 +203,16 @@ class Core:
         manager = self.state_manager
         holders = manager.holders(event.contract)
         old = manager.market.get(event.contract)
-        for row in manager.quote_rows(event, envelope.at):
+        rows = manager.quote_rows(event, envelope.at)
+        befores = {account: manager.accounts[account] for account in holders} if rows else {}
+        for account in befores:
+            self._bring_forward(account, envelope, work)  # what is carried in is worth what it was before this price
+        for row in rows:
             manager.market[event.contract] = row
             if row.doubted or (old is not None and old.doubted):
                 self._stale_deadlines.update(holders)
             for account in holders:
-                before = manager.accounts[account]
-                self._bring_forward(account, envelope, work)
+                before = befores.pop(account, manager.accounts[account])
                 self._look(account, before, envelope, work)
         if not work.evaluated and event.contract in manager.market:
             self._unwritten[event.contract] = manager.market[event.contract]

@@ -177,15 +177,16 @@ class EventBus:
 
 
 def _with_what_it_shows(now: datetime, event: AnyEvent) -> datetime:
-    """Return the time, which is later than riskd's clock says where a trade was stamped later.
+    """Return the time, which is later than riskd's clock says where a trade or a price was stamped later.
 
-    A trade of the new TradingDay must not be booked to the old one because riskd's clock trails.
+    A trade of the new TradingDay must not be booked to the old one because riskd's clock trails, nor may its first
+    price become the one at which positions were carried in.
     """
     match event:
-        case Fill(at=filled_at):
-            return max(now, min(filled_at, now + BEHIND))
+        case Fill(at=stamp) | QuoteReported(at=stamp):
+            return now if stamp <= now else min(stamp, now + BEHIND)
         case SnapshotReported(fills=fills) if fills:
-            return max(now, min(max(fill.at for fill in fills), now + BEHIND))
+            return max(now, min(max([fill.at for fill in fills]), now + BEHIND))
         case _:
             return now
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from riskd.domain.calendar import day_start, trading_day
-from riskd.domain.events import Fill
+from riskd.domain.events import Fill, QuoteReported
 from riskd.domain.orders import Side
 from riskd.domain.refolding import stand_in_id
 from tests.support.desk import Desk, contract
@@ -72,6 +72,21 @@ def test_a_trade_of_the_new_day_belongs_to_it_where_riskds_clock_trails() -> Non
 
     assert desk.state.realized == 20
     assert desk.state.trading_day.isoformat() == "2026-03-11"
+
+
+def test_the_first_price_of_the_new_day_is_not_what_was_carried_in() -> None:
+    """It is stamped 17:00:00.1 and arrives while riskd's clock says 16:59:59.8: the gap counts for the new day."""
+    desk = Desk(MAX9, start="2026-03-10 15:59:58")
+    desk.fill("buy", 1, "MNQ", "18000")
+    desk.quote("MNQ", "18010")
+    desk.wait("2026-03-10 16:59:59")
+    desk.wait(timedelta(milliseconds=800))
+    opened_at = desk.at + timedelta(milliseconds=300)
+    prices = {side: Decimal(17900) for side in ("last", "bid", "ask")}
+    desk.publish(QuoteReported(contract=contract("MNQ"), at=opened_at, **prices))
+    desk.wait("2026-03-10 17:00:05")
+
+    assert desk.core.state_manager.view("A1", desk.at).net_pnl == -220
 
 
 def test_a_stamp_far_ahead_moves_riskds_time_by_a_second_at_most() -> None:

@@ -143,7 +143,9 @@ def _syntax(text: str, error: JSONDecodeError) -> tuple[str, str]:
         return "ends in the middle", "it may be half written: save it again"
     if rest.startswith(("//", "#", "/*")):
         return "is not valid JSON: a comment", "JSON has no comments; remove it"
-    if before.endswith(",") and rest[0] in "}]":
+    # From Python 3.13 on the error stands at the comma, before at the bracket.
+    comma = before.endswith(",") or rest.startswith(",")
+    if comma and rest.removeprefix(",").lstrip()[:1] in ("}", "]"):
         return "is not valid JSON: a comma before the closing bracket", "remove the comma"
     if rest.startswith("'"):
         return "is not valid JSON: single quotes", 'use double quotes: "name"'

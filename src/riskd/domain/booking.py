@@ -13,6 +13,7 @@ import msgspec
 
 from riskd.domain.account import AccountState, Execution, MatchingMethod, Position
 from riskd.domain.calendar import day_end, day_start, trading_day
+from riskd.domain.drawdowns import with_close
 from riskd.domain.events import Fill
 from riskd.domain.instruments import Instrument, root_of_contract
 from riskd.domain.lots import Matched, match
@@ -283,7 +284,9 @@ def roll_day(state: AccountState, marks: Mapping[str, Decimal | None], at: datet
         base=closed,
         base_drift=None,
         highest_close=_higher(state.highest_close, closed),
-        highest_equity=_higher(state.highest_equity, closed),
+        # With something held the closed balance is no equity: it leaves the open loss out.
+        highest_equity=state.highest_equity if state.positions else _higher(state.highest_equity, closed),
+        restarts=with_close(state.restarts, closed, flat=not state.positions),
     )
 
 

@@ -6,9 +6,10 @@ from pydantic import ValidationError
 
 from riskd.domain.account import AccountState, Lockout
 from riskd.domain.account_view import AccountView
-from riskd.domain.events import QuoteReported
+from riskd.domain.events import QuoteReported, SnapshotReported
 from riskd.rules.account_drawdown import AccountDrawdownParams, AccountDrawdownRule
 from riskd.rules.params import tightness_of
+from tests.support.desk import Desk
 from tests.support.rule_builders import NOON, account, contract, ct, position, view
 
 EOD = {"kind": "eod_trailing", "start_balance": "50000.00", "drawdown": "2000.00", "lock_at": "50000.00"}
@@ -131,6 +132,21 @@ def test_only_the_intraday_floor_watches_equity() -> None:
     assert AccountDrawdownRule(params=INTRADAY).watches_equity
     assert not AccountDrawdownRule(params=EOD).watches_equity
     assert AccountDrawdownRule(params=EOD).applies_to(QuoteReported(contract=contract("MNQ"), at=NOON))
+
+
+def test_a_gain_that_was_closed_over_a_larger_open_loss_is_no_new_high() -> None:
+    """Closed at +50 with an open loss of 100 carried over 17:00: the highest equity was 50,000, not 50,050."""
+    desk = Desk({"AccountDrawdown": INTRADAY})
+    seq = desk.event_bus.last_seq
+    desk.publish(SnapshotReported("A1", asked_seq=seq, positions=(), orders=(), fills=(), balance=Decimal(50000)))
+    desk.fill("buy", 2, "MNQ", "21000")
+    desk.quote("MNQ", "20950")
+    desk.fill("sell", 1, "MNQ", "21025")
+
+    desk.wait("2026-03-10 17:00:01")
+
+    assert desk.state.base == Decimal(50050)
+    assert desk.state.highest_equity == Decimal(50000)
 
 
 @pytest.mark.parametrize(

@@ -35,13 +35,18 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class _Folded(msgspec.Struct, frozen=True):
-    """What fills add up to: lots, and in USD what they realized by riskd's lots and by the broker's figures."""
+    """What fills add up to: lots, and in USD what they realized by riskd's lots and by the broker's figures.
+
+    Shape: ``since_flat`` is what the position that is left has made net of fees since it opened, None where it was
+    carried in.
+    """
 
     lots: tuple[Lot, ...]
     own: Decimal
     realized: Decimal
     flow: Decimal
     fees: Decimal
+    since_flat: Decimal | None
 
 
 def cost(fill: Fill, rates: Mapping[str, Decimal]) -> Decimal:
@@ -75,7 +80,7 @@ def refolded(
     after = _folded(state, contract, fills.values(), held, place)
     realized = after.realized - before.realized
     net = realized - (after.fees - before.fees)
-    position = _position(state.positions.get(contract), contract, after.lots, net=net, seq=place.seq)
+    position = _position(state.positions.get(contract), contract, after, net=net, seq=place.seq)
     flow = state.flow.get(contract, ZERO) + after.flow - before.flow
     return _replace(
         state,
@@ -94,16 +99,23 @@ def _folded(
     known = _by_trade(state.positions.get(contract))
     lots: tuple[Lot, ...] = carried.lots if carried else ()
     own = realized = flow = fees = ZERO
+    since_flat = None if lots else ZERO
     for fill in _in_order(f for f in fills if f.contract == contract):
         lot = _lot_again(fill, known.get(fill.trade_id), state, place)
         matched = match(lots, lot, place.method)
-        lots = matched.lots
         earned = matched.points * place.instrument.point_value
+        booked, charge = earned if fill.pnl is None else fill.pnl, cost(fill, state.commission_rates)
+        if not lots or (matched.closed and matched.closed < fill.quantity):
+            # A fill that turns a position round pays for both: each bears its share by contracts.
+            since_flat = -charge * (fill.quantity - matched.closed) / fill.quantity
+        elif since_flat is not None:
+            since_flat += booked - charge
+        lots = matched.lots
         own += earned
-        realized += earned if fill.pnl is None else fill.pnl
+        realized += booked
         flow -= fill.signed * fill.price
-        fees += cost(fill, state.commission_rates)
-    return _Folded(lots, own, realized, flow, fees)
+        fees += charge
+    return _Folded(lots, own, realized, flow, fees, since_flat)
 
 
 def _by_trade(position: Position | None) -> Mapping[str, Lot]:
@@ -139,12 +151,20 @@ def _with_position(
     return {**positions, contract: position}
 
 
-def _position(old: Position | None, contract: str, lots: tuple[Lot, ...], *, net: Decimal, seq: int) -> Position | None:
+def _position(old: Position | None, contract: str, folded: _Folded, *, net: Decimal, seq: int) -> Position | None:
+    lots = folded.lots
     quantity = sum(lot.quantity for lot in lots)
     if quantity == 0:
         return None
     if old is None or (old.quantity > 0) != (quantity > 0):
-        return Position(contract=contract, quantity=quantity, lots=lots, opening_seq=seq, opened_at=lots[0].opened_at)
+        return Position(
+            contract=contract,
+            quantity=quantity,
+            lots=lots,
+            opening_seq=seq,
+            opened_at=lots[0].opened_at,
+            realized=folded.since_flat or ZERO,
+        )
     return _replace(old, quantity=quantity, lots=lots, realized=old.realized + net)
 
 

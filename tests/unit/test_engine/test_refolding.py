@@ -249,3 +249,20 @@ def test_a_position_that_nothing_explains_has_the_whole_day_read_again() -> None
 
     assert desk.holds("MNQ") == -1
     assert stand_in_id(contract("MNQ")) not in desk.state.fills
+
+
+def test_a_position_folded_anew_has_paid_what_opening_it_cost() -> None:
+    """The two halves of a turn, 2.40 for the opening one: closed 9.25 points lower it has lost 55.50 and the fees."""
+    desk = Desk(MAX9)
+    desk.fill("buy", 2, "MNQ", "21000", order_id="O1")
+    desk.wait(timedelta(seconds=1))
+    desk.fill("sell", 2, "MNQ", "21000", order_id="O2")
+    opening = missed(desk, "sell", 3, "21000", name="TURN")
+    desk.publish(msgspec.structs.replace(opening, order_id="O2", fees=Decimal("2.40")))
+
+    assert desk.state.positions[contract("MNQ")].realized == Decimal("-2.40")
+
+    desk.wait(timedelta(seconds=1))
+    desk.fill("buy", 3, "MNQ", "21009.25", order_id="O3")
+
+    assert desk.state.executions[-1].realized == Decimal("-57.90")

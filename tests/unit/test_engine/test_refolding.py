@@ -266,3 +266,14 @@ def test_a_position_folded_anew_has_paid_what_opening_it_cost() -> None:
     desk.fill("buy", 3, "MNQ", "21009.25", order_id="O3")
 
     assert desk.state.executions[-1].realized == Decimal("-57.90")
+
+
+def test_the_newest_is_the_brokers_newest_where_riskds_clock_trails() -> None:
+    """Of two purchases reported in the wrong order, the one made last is trimmed (fault day of late events, seed 1)."""
+    desk = Desk({"MaxContracts": {"max_contracts": 4}})
+    first, second = (desk.at + timedelta(milliseconds=ms) for ms in (9, 10))
+    desk.fill("buy", 3, "ES", "5800", at=second)
+    desk.wait(timedelta(milliseconds=160))
+    desk.fill("buy", 2, "MNQ", "18000", at=first)
+
+    assert desk.closes == [(contract("ES"), 1)]

@@ -25,6 +25,11 @@ class AccountView:
     Units: all money in USD, quantities in signed contracts.
     """
 
+    __slots__ = (
+        "_entries", "_equity", "_in_play", "_net", "_open", "_quantities", "_unrealized",
+        "account", "at", "instruments", "market", "settings",
+    )  # fmt: skip
+
     def __init__(
         self,
         account: AccountState,
@@ -42,8 +47,12 @@ class AccountView:
         self.settings = settings
         # Reckoned once and kept: functools.cached_property takes a lock on Python 3.11, which costs more than the sums.
         self._quantities: Mapping[str, int] | None = None
+        self._in_play: tuple[str, ...] | None = None
+        self._entries: dict[str, tuple[WorkingOrder, ...]] = {}
+        self._open: dict[str, Decimal] = {}
         self._unrealized: Decimal | None = None
         self._net: Decimal | None = None
+        self._equity: Decimal | None = None
 
     @property
     def quantities(self) -> Mapping[str, int]:
@@ -77,9 +86,12 @@ class AccountView:
 
     def of(self, account: AccountState) -> "AccountView":
         """Return the same look at another state of the account."""
-        return AccountView(
+        other = AccountView(
             account, market=self.market, instruments=self.instruments, at=self.at, settings=self.settings
         )
+        if account.positions is self.account.positions:
+            other._open, other._unrealized = self._open, self._unrealized
+        return other
 
     @property
     def positions(self) -> Mapping[str, Position]:
@@ -98,20 +110,28 @@ class AccountView:
 
     def unrealized(self, contract: str) -> Decimal:
         """Return the open P&L of one position: sum of (mark - lot price) x signed quantity x point value."""
+        found = self._open.get(contract)
+        if found is None:
+            found = self._open[contract] = self._reckon_unrealized(contract)
+        return found
+
+    def _reckon_unrealized(self, contract: str) -> Decimal:
         position, instrument = self.account.positions.get(contract), self.instruments.get(contract)
         if position is None or instrument is None:
             return ZERO
         mark = self.mark(contract, position.quantity)
         if mark is None:
             return ZERO
-        points = sum(((mark - lot.price) * lot.quantity for lot in position.lots), ZERO)
+        points = ZERO
+        for lot in position.lots:
+            points += (mark - lot.price) * lot.quantity
         return points * instrument.point_value
 
     @property
     def total_unrealized_pnl(self) -> Decimal:
         """Return U, the open P&L of all positions."""
         if self._unrealized is None:
-            self._unrealized = sum((self.unrealized(contract) for contract in self.account.positions), ZERO)
+            self._unrealized = sum([self.unrealized(contract) for contract in self.account.positions], ZERO)
         return self._unrealized
 
     @property
@@ -166,6 +186,11 @@ class AccountView:
     @property
     def equity(self) -> Decimal | None:
         """Return balance plus open P&L, by the lower of the balances that are in doubt; None while none is known."""
+        if self._equity is None:
+            self._equity = self._reckon_equity()
+        return self._equity
+
+    def _reckon_equity(self) -> Decimal | None:
         state = self.account
         if state.base is None:
             return None
@@ -177,7 +202,18 @@ class AccountView:
         """Return realized and open P&L of the day together (N)."""
         return self.net_pnl
 
+    @property
+    def in_play(self) -> tuple[str, ...]:
+        """Return the contracts that are held or have working orders, sorted."""
+        if self._in_play is None:
+            held = [contract for contract, quantity in self.quantities.items() if quantity]
+            self._in_play = tuple(sorted({*held, *[order.contract for order in self.account.orders.values()]}))
+        return self._in_play
+
     def entry_orders(self, contract: str) -> tuple[WorkingOrder, ...]:
         """Return the working orders that could open or enlarge a position in this contract, oldest first."""
-        mine = (order for order in self.account.orders.values() if order.contract == contract)
-        return entries(mine, self.quantities.get(contract, 0))
+        found = self._entries.get(contract)
+        if found is None:
+            mine = [order for order in self.account.orders.values() if order.contract == contract]
+            found = self._entries[contract] = entries(mine, self.quantities.get(contract, 0))
+        return found

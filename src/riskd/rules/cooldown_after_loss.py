@@ -157,7 +157,7 @@ class CooldownAfterLossRule(ConfiguredRule):
 
     def violations(self, event: AnyEvent | None, state: AccountView) -> tuple[RuleViolation, ...]:
         """Return one violation for each pause that is running, keyed by position and tier."""
-        return tuple(self._violation(state, pause) for pause in self._running(state))
+        return tuple([self._violation(state, pause) for pause in self._running(state)])
 
     def _running(self, state: AccountView) -> list[Pause]:
         return [pause for pause in self._pauses.of(state.account.executions) if pause.until > state.at]

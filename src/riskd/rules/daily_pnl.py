@@ -65,10 +65,11 @@ Reserve = Annotated[
 
 
 class CompiledReserve(msgspec.Struct, frozen=True):
-    """A reserve ready to be reckoned; ``ticks`` is zero where it is an amount."""
+    """A reserve ready to be reckoned; ``ticks`` is zero where it is an amount, ``any`` tells whether there is one."""
 
     usd: Decimal
     ticks: int
+    any: bool
 
     def amount(self, state: AccountView) -> Decimal:
         """Return the reserve (USD, zero or more) for everything that is held."""
@@ -91,9 +92,9 @@ def compiled_reserve(reserve: Decimal | TickReserve) -> CompiledReserve:
     """Return a reserve ready to be reckoned."""
     match reserve:
         case TickReserve():
-            return CompiledReserve(usd=ZERO, ticks=reserve.ticks)
+            return CompiledReserve(usd=ZERO, ticks=reserve.ticks, any=True)
         case Decimal():
-            return CompiledReserve(usd=reserve, ticks=0)
+            return CompiledReserve(usd=reserve, ticks=0, any=bool(reserve))
         case _:
             assert_never(reserve)
 

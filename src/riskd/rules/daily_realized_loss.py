@@ -80,7 +80,8 @@ class DailyRealizedLossRule(ConfiguredRule):
         return day_pnl(state, self._limits.basis, worst=min)
 
     def _threshold(self, state: AccountView) -> Decimal:
-        return self._limits.limit + self._limits.reserve.amount(state)
+        reserve = self._limits.reserve
+        return self._limits.limit + reserve.amount(state) if reserve.any else self._limits.limit
 
     def _message(self, pnl: Decimal) -> str:
         limit = self._limits.limit

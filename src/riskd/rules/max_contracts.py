@@ -28,6 +28,7 @@ from riskd.rules.sizing import (
     still_working,
     trim,
     weighed,
+    weighed_orders,
 )
 from riskd.rules.tightness import FIXED, LOWER, ON
 
@@ -116,7 +117,7 @@ class MaxContractsRule(ConfiguredRule):
         weight = self._weights(state)
         total = weighed(state.quantities, weight)
         excess = total - self._limits.most
-        if excess <= 0 and not self._may_rest_too_much(state):
+        if excess <= 0 and not self._may_rest_too_much(state, -excess, weight):
             return ()
         held = largest_first(state) if self._limits.largest_first else newest_first(state)
         cut = trim(state, held, excess, weight)
@@ -124,11 +125,12 @@ class MaxContractsRule(ConfiguredRule):
         waiting = self._resting_violation(state, cut) if self._limits.count_working else None
         return (*found, waiting) if waiting else tuple(found)
 
-    def _may_rest_too_much(self, state: AccountView) -> bool:
+    def _may_rest_too_much(self, state: AccountView, room: Decimal, weight: Weight) -> bool:
         orders = state.account.orders
-        if not orders or not self._limits.count_working:
+        # Most accounts are far from their limit: whatever works would fit beside what is held.
+        if not orders or not self._limits.count_working or weighed_orders(orders.values(), weight) <= room:
             return False
-        return may_exceed(orders.values(), state.quantities, self._limits.most, self._weights(state))
+        return may_exceed(orders.values(), state.quantities, self._limits.most, weight)
 
     def _weights(self, state: AccountView) -> Weight:
         return _Minis(state) if self._limits.by_minis else alike

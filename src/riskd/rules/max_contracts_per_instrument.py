@@ -84,12 +84,10 @@ class MaxContractsPerInstrumentRule(ConfiguredRule):
         for contract, quantity in state.quantities.items():
             root = state.root(contract)
             held[root] = held.get(root, 0) + abs(quantity)
-        limits = ((root, count, self._limit(root)) for root, count in held.items())
-        over = sorted((root, count, most) for root, count, most in limits if most is not None and count > most)
-        return tuple(self._violation(state, root, count, most) for root, count, most in over)
-
-    def _limit(self, root: str) -> int | None:
-        return self._limits.by_root.get(root, self._limits.default)
+        named, default = self._limits.by_root, self._limits.default
+        limits = [(root, count, named.get(root, default)) for root, count in held.items()]
+        over = [(root, count, most) for root, count, most in limits if most is not None and count > most]
+        return tuple([self._violation(state, root, count, most) for root, count, most in sorted(over)])
 
     def _violation(self, state: AccountView, root: str, count: int, limit: int) -> RuleViolation:
         mine = [lot for lot in newest_first(state) if state.root(lot.contract) == root]

@@ -1,6 +1,6 @@
 """NoStopLossGrace: a position without a stop does not stay open for long."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, ClassVar, Final, Literal
@@ -70,18 +70,16 @@ class NoStopLossGraceRule(ConfiguredRule):
 
         Shape: ``<opening seq> <time>``; a flip begins anew, since it opens another position.
         """
-        return {
-            contract: since
-            if since is not None and since.startswith(f"{opening} ")
-            else f"{opening} {state.at.isoformat()}"
-            for contract, opening, since in self._unprotected(memory, state)
-        }
+        covers, quantities = self._protection.covers, state.quantities
+        bare = [c for c, quantity in quantities.items() if quantity and not covers(state, c, quantity)]
+        return {contract: self._since(memory, state, contract) for contract in sorted(bare)}
 
-    def _unprotected(self, memory: Mapping[str, str], state: AccountView) -> Iterator[tuple[str, int, str | None]]:
-        for contract, quantity in sorted(state.quantities.items()):
-            if quantity and not self._protection.covers(state, contract, quantity):
-                position = state.positions.get(contract)
-                yield contract, position.opening_seq if position else 0, memory.get(contract)
+    def _since(self, memory: Mapping[str, str], state: AccountView, contract: str) -> str:
+        position, since = state.positions.get(contract), memory.get(contract)
+        opening = position.opening_seq if position else 0
+        if since is not None and since.startswith(f"{opening} "):
+            return since
+        return f"{opening} {state.at.isoformat()}"
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the violation of the first contract, by name, whose grace has run out."""
@@ -90,13 +88,16 @@ class NoStopLossGraceRule(ConfiguredRule):
     def violations(self, event: AnyEvent | None, state: AccountView) -> tuple[RuleViolation, ...]:
         """Return one violation for each position whose grace has run out, keyed by contract."""
         due = self._due(state)
-        return tuple(self._violation(state, contract) for contract, at in due if at <= state.at)
+        return tuple([self._violation(state, contract) for contract, at in due if at <= state.at])
 
     def _due(self, state: AccountView) -> list[tuple[str, datetime]]:
         """Return when the grace of each unprotected position that is held runs out."""
+        memory = self.memory(state)
+        if not memory:
+            return []
         return [
             (contract, datetime.fromisoformat(since.partition(" ")[2]) + self._grace)
-            for contract, since in sorted(self.memory(state).items())
+            for contract, since in sorted(memory.items())
             if state.quantities.get(contract, 0)
         ]
 

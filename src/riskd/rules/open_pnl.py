@@ -10,8 +10,6 @@ from riskd.domain.account_view import AccountView
 from riskd.domain.violations import RuleViolation
 from riskd.rules.sizing import to_zero
 
-ZERO: Final = Decimal(0)
-
 Scope = Literal["position", "group", "account"]
 """What is judged together: one contract, a family such as NQ with MNQ, or everything."""
 WHOLE_ACCOUNT: Final = "account"
@@ -35,27 +33,35 @@ class OpenPnl(msgspec.Struct, frozen=True):
 
 def open_pnl(state: AccountView, scope: Scope) -> list[OpenPnl]:
     """Return the open P&L of every unit of a scope in which something is held, ordered by key."""
-    held = {contract: quantity for contract, quantity in sorted(state.quantities.items()) if quantity}
+    quantities = state.quantities
+    contracts = [contract for contract in sorted(quantities) if quantities[contract]]
     match scope:
         case "position":
-            return [OpenPnl(contract, state.unrealized(contract), {contract: q}) for contract, q in held.items()]
+            return [OpenPnl(c, state.unrealized(c), {c: quantities[c]}) for c in contracts]
         case "account":
-            return [OpenPnl(WHOLE_ACCOUNT, state.total_unrealized_pnl, held)] if held else []
+            return [_unit(state, WHOLE_ACCOUNT, contracts)] if contracts else []
         case "group":
-            return _by_group(state, held)
+            return _by_group(state, contracts)
         case _:
             assert_never(scope)
 
 
-def _by_group(state: AccountView, held: Mapping[str, int]) -> list[OpenPnl]:
-    groups: dict[str, dict[str, int]] = {}
-    for contract, quantity in held.items():
+def _by_group(state: AccountView, contracts: list[str]) -> list[OpenPnl]:
+    groups: dict[str, list[str]] = {}
+    for contract in contracts:
         instrument = state.instruments.get(contract)
-        groups.setdefault(instrument.group if instrument else state.root(contract), {})[contract] = quantity
-    return [
-        OpenPnl(group, sum((state.unrealized(contract) for contract in members), ZERO), members)
-        for group, members in sorted(groups.items())
-    ]
+        groups.setdefault(instrument.group if instrument else state.root(contract), []).append(contract)
+    return [_unit(state, group, groups[group]) for group in sorted(groups)]
+
+
+def _unit(state: AccountView, key: str, contracts: list[str]) -> OpenPnl:
+    quantities = state.quantities
+    first, *others = contracts
+    amount, held = state.unrealized(first), {first: quantities[first]}
+    for contract in others:
+        amount += state.unrealized(contract)
+        held[contract] = quantities[contract]
+    return OpenPnl(key, amount, held)
 
 
 def close_of(unit: OpenPnl, violation: RuleViolation) -> RuleViolation:

@@ -17,7 +17,7 @@ from riskd.rules.durations import show_duration
 from riskd.rules.params import ConfiguredRule, RuleParams, with_examples
 from riskd.rules.session_inside import inside
 from riskd.rules.session_params import SessionHours
-from riskd.rules.sizing import in_play, to_zero
+from riskd.rules.sizing import to_zero
 from riskd.rules.tightness import FIXED
 from riskd.rules.timetable import Timetable
 
@@ -70,7 +70,7 @@ class SessionBlockOutsideRule(ConfiguredRule):
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the violation while anything is held or could be entered outside the hours."""
-        blocked = [contract for contract in in_play(state) if self._timetable(state, contract).blocked(state.at)]
+        blocked = [contract for contract in state.in_play if self._timetable(state, contract).blocked(state.at)]
         if not blocked:
             return None
         held = {c: state.quantities[c] for c in blocked if state.quantities.get(c, 0)}
@@ -111,7 +111,7 @@ class SessionBlockOutsideRule(ConfiguredRule):
 
     def next_deadline(self, state: AccountView) -> datetime | None:
         """Return the next warning or change of verdict for anything held or working, None while there is nothing."""
-        found = [self._next(self._timetable(state, contract), state.at) for contract in in_play(state)]
+        found = [self._next(self._timetable(state, contract), state.at) for contract in state.in_play]
         return min((at for at in found if at is not None), default=None)
 
     def _next(self, timetable: Timetable, at: datetime) -> datetime | None:
@@ -121,7 +121,7 @@ class SessionBlockOutsideRule(ConfiguredRule):
 
     def warnings(self, state: AccountView) -> Iterable[RuleWarning]:
         """Return how long until what is held or working must be gone, 15 and 5 minutes before."""
-        return tuple(warning for contract in in_play(state) for warning in self._closing_soon(state, contract))
+        return tuple([warning for contract in state.in_play for warning in self._closing_soon(state, contract)])
 
     def _closing_soon(self, state: AccountView, contract: str) -> Iterator[RuleWarning]:
         flat_by = self._timetable(state, contract).stretch(state.at).flat_by

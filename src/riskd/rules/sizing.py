@@ -47,6 +47,13 @@ def weighed(quantities: Mapping[str, int], weight: Weight) -> Decimal:
     return sum((abs(quantity) * weight(contract) for contract, quantity in quantities.items()), ZERO)
 
 
+def weighed_orders(orders: Iterable[WorkingOrder], weight: Weight) -> Decimal:
+    """Return what working orders could fill by weight, whatever their side."""
+    if weight is alike:
+        return Decimal(sum([order.remaining for order in orders]))
+    return sum([order.remaining * weight(order.contract) for order in orders], ZERO)
+
+
 def newest_first(state: AccountView) -> list[OpenContracts]:
     """Return all open contracts across instruments, the most recently opened first."""
     ranked = [
@@ -125,12 +132,6 @@ def after(quantities: Mapping[str, int], reductions: Iterable[Reduction]) -> dic
 def still_working(state: AccountView, order_ids: Iterable[str]) -> tuple[str, ...]:
     """Return those of the orders that may still fill."""
     return tuple(order_id for order_id in order_ids if order_id in state.account.orders)
-
-
-def in_play(state: AccountView) -> list[str]:
-    """Return the contracts that are held or have working orders, sorted."""
-    held = [contract for contract, quantity in state.quantities.items() if quantity]
-    return sorted({*held, *(order.contract for order in state.account.orders.values())})
 
 
 class Resting(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ class Protection(msgspec.Struct, frozen=True):
     def covers(self, state: AccountView, contract: str, quantity: int) -> bool:
         """Tell whether accepted working stops cover this signed position, at a risk that is allowed."""
         stops = self._stops(state, contract, quantity)
-        if sum(stop.remaining for stop in stops) < abs(quantity):
+        if sum([stop.remaining for stop in stops]) < abs(quantity):
             return False
         if any(stop.linked for stop in stops) and worst_case(stops, _closing(quantity)) < abs(quantity):
             return False
@@ -30,13 +30,13 @@ class Protection(msgspec.Struct, frozen=True):
         return risk is not None and risk <= self.max_risk
 
     def _stops(self, state: AccountView, contract: str, quantity: int) -> list[WorkingOrder]:
-        side = _closing(quantity)
+        side, accept = _closing(quantity), self.accept
         return [
             order
             for order in state.account.orders.values()
             if order.contract == contract
             and order.side is side
-            and order.type in self.accept
+            and order.type in accept
             and order.status is OrderStatus.WORKING
         ]
 

@@ -11,7 +11,7 @@ from riskd.domain.violations import EnforcementAction, RuleViolation
 from riskd.rules.actions import close_or_cancel
 from riskd.rules.contract import Category
 from riskd.rules.params import NOT_EMPTY, ConfiguredRule, Root, RuleParams, list_to_tuple, with_examples
-from riskd.rules.sizing import in_play, to_zero
+from riskd.rules.sizing import to_zero
 from riskd.rules.tightness import MORE
 
 
@@ -44,14 +44,13 @@ class SymbolBlockRule(ConfiguredRule):
 
     def violations(self, event: AnyEvent | None, state: AccountView) -> tuple[RuleViolation, ...]:
         """Return one violation for each blocked product that is held or could be entered, keyed by product."""
-        held_or_working = [*state.quantities, *(order.contract for order in state.account.orders.values())]
-        if not any(state.root(contract) in self._blocked for contract in held_or_working):
-            return ()
         by_root: dict[str, list[str]] = {}
-        for contract in in_play(state):
+        for contract in state.in_play:
             root = state.root(contract)
             if root in self._blocked:
                 by_root.setdefault(root, []).append(contract)
+        if not by_root:
+            return ()
         found = (self._violation(state, root, contracts) for root, contracts in sorted(by_root.items()))
         return tuple(violation for violation in found if violation is not None)
 

@@ -20,7 +20,6 @@ from riskd.rules.contract import Category
 from riskd.rules.derived import FromExecutions
 from riskd.rules.durations import Duration, parse_duration, show_duration
 from riskd.rules.params import ConfiguredRule, RuleParams, with_examples
-from riskd.rules.sizing import in_play
 from riskd.rules.tightness import FIXED, LOWER, SHORTER, Tightness
 from riskd.rules.trades import Count, Counted, Window, allowances, frees_at, grouped, told_apart
 
@@ -152,11 +151,16 @@ class TradeFrequencyLimitRule(ConfiguredRule):
                 yield Reduction(contract, held=held, left=left if held * left > 0 else 0)
 
     def _resting(self, state: AccountView, counted: Counted) -> tuple[str, ...]:
-        if self._used(state, counted) < self._limits.most:
+        if not self._used_up(state, counted):
             return ()
-        orders = [order for contract in in_play(state) for order in state.entry_orders(contract)]
+        orders = [order for contract in state.in_play for order in state.entry_orders(contract)]
         known = frozenset[str]().union(*(trade.order_ids for trade in counted.counted))
         return tuple(order.order_id for order in orders if order.order_id not in known)
+
+    def _used_up(self, state: AccountView, counted: Counted) -> bool:
+        """Tell whether the trade that would have to be over for another one still counts."""
+        most, trades = self._limits.most, counted.counted
+        return len(trades) >= most and self._limits.window.holds(trades[-most].started_at, state.at)
 
     def _used(self, state: AccountView, counted: Counted) -> int:
         window = self._limits.window

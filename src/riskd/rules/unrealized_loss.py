@@ -67,7 +67,8 @@ class UnrealizedLossRule(ConfiguredRule):
         return tuple([self._violation(state, u) for u in units if u.amount <= self._threshold(state, u)])
 
     def _threshold(self, state: AccountView, unit: OpenPnl) -> Decimal:
-        return self._limits.limit + self._limits.reserve.for_held(state, unit.held)
+        reserve = self._limits.reserve
+        return self._limits.limit + reserve.for_held(state, unit.held) if reserve.any else self._limits.limit
 
     def _violation(self, state: AccountView, unit: OpenPnl) -> RuleViolation:
         limit = self._limits.limit

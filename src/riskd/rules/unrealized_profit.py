@@ -63,10 +63,11 @@ class UnrealizedProfitRule(ConfiguredRule):
     def violations(self, event: AnyEvent | None, state: AccountView) -> tuple[RuleViolation, ...]:
         """Return one violation for each contract, family or account whose open profit has reached the limit."""
         units = open_pnl(state, self._limits.scope)
-        return tuple(self._violation(state, u) for u in units if u.amount >= self._threshold(state, u))
+        return tuple([self._violation(state, u) for u in units if u.amount >= self._threshold(state, u)])
 
     def _threshold(self, state: AccountView, unit: OpenPnl) -> Decimal:
-        return self._limits.limit - self._limits.reserve.for_held(state, unit.held)
+        reserve = self._limits.reserve
+        return self._limits.limit - reserve.for_held(state, unit.held) if reserve.any else self._limits.limit
 
     def _violation(self, state: AccountView, unit: OpenPnl) -> RuleViolation:
         limit = self._limits.limit

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from riskd.domain.drawdowns import Restarts
 from riskd.domain.events import Fill, Link
 from riskd.domain.instruments import Instrument
 from riskd.domain.market import Quote
@@ -288,10 +289,11 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     at which they did, so that no report or snapshot from before brings them back. ``base`` is the balance without
     today's realized P&L and fees, from a snapshot that was consistent in itself, and ``base_drift`` another that one
     snapshot has shown since; ``highest_close`` and ``highest_equity`` are the high-water marks of closed balance at
-    17:00 and of equity. ``down`` says which connections are lost since when, ``gap_since`` from when on things may
-    have happened unseen. ``close_requests`` and ``overshot`` map contract to the opening seq of a position that is to
-    be closed because somebody asked for it, or because riskd's own close went through zero. ``watches`` are the closes,
-    by command id, of which fills may still come. ``memories`` are what rules remember, by rule id.
+    17:00 and of equity, ``restarts`` those of drawdowns that an admin has released. ``down`` says which connections are
+    lost since when, ``gap_since`` from when on things may have happened unseen. ``close_requests`` and ``overshot`` map
+    contract to the opening seq of a position that is to be closed because somebody asked for it, or because riskd's own
+    close went through zero. ``watches`` are the closes, by command id, of which fills may still come. ``memories`` are
+    what rules remember, by rule id.
     Source: rules.md section 0 for the definitions.
     """
 
@@ -315,6 +317,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     base_drift: Decimal | None = None
     highest_close: Decimal | None = None
     highest_equity: Decimal | None = None
+    restarts: Restarts = {}
     executions: tuple[Execution, ...] = ()
     memories: Mapping[str, Mapping[str, str]] = {}
     warned: frozenset[str] = frozenset()

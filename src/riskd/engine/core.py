@@ -41,8 +41,9 @@ from riskd.engine.enforcement_engine import EnforcementEngine
 from riskd.engine.exposure import projected
 from riskd.engine.flatten import confirm_flat
 from riskd.engine.invariants import InvariantBroken, broken
-from riskd.engine.lockouts import fail_closed, released, with_no_new_risk
+from riskd.engine.lockouts import fail_closed, with_no_new_risk
 from riskd.engine.notices import notices
+from riskd.engine.releasing import released
 from riskd.engine.reports import (
     alert,
     booking_alerts,
@@ -224,6 +225,8 @@ class Core:
         self._bring_forward(account, envelope, work)
         booked = manager.book_account_event(account, envelope)
         manager.accounts[account] = self._admin(manager.accounts[account], envelope)
+        if isinstance(envelope.event, LockoutReleased):
+            self._release(account, envelope.event.by, envelope, work)
         if isinstance(envelope.event, RulesProposed):
             state, spec = manager.accounts[account], envelope.event.spec
             self._turn(rule_changes.proposed(state, spec, self._compile, envelope.at), envelope, work)
@@ -259,10 +262,13 @@ class Core:
                     return state
                 requests = with_item(state.close_requests, contract, position.opening_seq)
                 return _replace(state, close_requests=requests)
-            case LockoutReleased():
-                return released(state, envelope.at)
             case _:
                 return state
+
+    def _release(self, account: str, by: str, envelope: Envelope, work: _Work) -> None:
+        release = released(self.state_manager.view(account, envelope.at), by)
+        self.state_manager.accounts[account] = release.state
+        work.commands.append(alert(account, envelope, "release", Severity.WARNING, release.text))
 
     def _use_rules(self, account: str, spec: str) -> Rulebook:
         rulebook = self._compile(account, spec)

@@ -6,7 +6,6 @@ from typing import Final
 import msgspec
 
 from riskd.domain.account import AccountState, Lockout, NoNewRisk
-from riskd.domain.calendar import trading_day
 from riskd.domain.commands import LockAccount, Severity, StartCooldown, UnlockAccount
 from riskd.domain.violations import ActionType
 from riskd.engine.draft import Draft
@@ -107,13 +106,3 @@ def _shrunk(state: AccountState, cause: NoNewRisk) -> NoNewRisk:
         if allowed * (held := state.quantity(contract)) > 0
     }
     return cause if allowance == cause.allowance else _replace(cause, allowance=allowance)
-
-
-def released(state: AccountState, at: datetime) -> AccountState:
-    """Let lockouts end that wait for an admin: when flat, with no other cause, on a later TradingDay than theirs."""
-    open_ended = tuple(x for x in state.lockouts if x.until is None)
-    others = len(open_ended) < len(state.lockouts)
-    same_day = any(trading_day(x.since) >= state.trading_day for x in open_ended)
-    if others or same_day or state.positions or state.flatten is not None:
-        return state
-    return _replace(state, lockouts=tuple(_replace(x, until=at) for x in open_ended))

@@ -9,6 +9,7 @@ import msgspec
 
 from riskd.domain.account import AccountState, Episode
 from riskd.domain.account_view import AccountView
+from riskd.domain.drawdowns import Restarts, with_equity
 from riskd.domain.events import AnyEvent, QuoteReported
 from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarning
 from riskd.engine.containment import answers
@@ -125,9 +126,17 @@ class RiskEngine:
 
 def _with_high_water(view: AccountView) -> AccountState:
     state, equity = view.account, view.equity
-    if equity is None or (state.highest_equity is not None and equity <= state.highest_equity):
+    if equity is None:
+        return state
+    if state.restarts:
+        state = _with_restarts(state, with_equity(state.restarts, equity))
+    if state.highest_equity is not None and equity <= state.highest_equity:
         return state
     return _replace(state, highest_equity=equity)
+
+
+def _with_restarts(state: AccountState, restarts: Restarts) -> AccountState:
+    return state if restarts is state.restarts else _replace(state, restarts=restarts)
 
 
 def judge(view: AccountView, entries: Iterable[RuleEntry], event: AnyEvent | None) -> Verdict:

@@ -159,14 +159,16 @@ def with_lockout_noted(state: AccountState) -> AccountState:
 
 
 def settled_in(state: AccountState, rulebook: Rulebook) -> AccountState:
-    """Forget what belongs to rules that are no more: their episodes, memories and faults."""
+    """Forget what belongs to rules that are no more: their episodes, memories, restarts and faults."""
     known = {entry.rule_id for entry in rulebook.entries} | {fault.split(":", 1)[0] for fault in rulebook.faults}
     episodes = {key: episode for key, episode in state.episodes.items() if episode.rule_id in known}
     memories = {rule_id: memory for rule_id, memory in state.memories.items() if rule_id in known}
+    restarts = {rule_id: restart for rule_id, restart in state.restarts.items() if rule_id in known}
     return _replace(
         state,
         episodes=episodes if len(episodes) < len(state.episodes) else state.episodes,
         memories=memories if len(memories) < len(state.memories) else state.memories,
+        restarts=restarts if len(restarts) < len(state.restarts) else state.restarts,
         no_new_risk=tuple(c for c in state.no_new_risk if _fault_of(c) is None or _fault_of(c) in known),
     )
 

@@ -9,6 +9,7 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from riskd.domain.account_view import AccountView
+from riskd.domain.drawdowns import Restart
 from riskd.domain.events import AnyEvent
 from riskd.domain.money import show
 from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarning
@@ -31,7 +32,8 @@ class AccountDrawdownParams(RuleParams):
 
     Shape: the floor is `drawdown` below `start_balance` ("static"), below the highest closed balance of any day's end
     ("eod_trailing"), or below the highest equity, open P&L included ("intraday_trailing"). It never falls, and stops
-    rising at `lock_at`. `buffer` acts that much above the floor, before the firm itself does.
+    rising at `lock_at`. `buffer` acts that much above the floor, before the firm itself does. When an admin releases
+    the account, all of it is counted anew: the balance at the release takes the place of `start_balance`.
     Units: USD; `drawdown` and `buffer` are distances and positive.
     """
 
@@ -103,15 +105,24 @@ class AccountDrawdownRule(ConfiguredRule):
         return floor if self._limits.lock_at is None else min(floor, self._limits.lock_at)
 
     def _highest(self, state: AccountView) -> Decimal:
+        since = self._since(state)
         match self._limits.kind:
             case "static":
-                return self._limits.start
+                return since.balance
             case "eod_trailing":
-                return max(self._limits.start, state.account.highest_close or ZERO)
+                return max(since.balance, since.highest_close)
             case "intraday_trailing":
-                return max(self._limits.start, state.account.highest_equity or ZERO)
+                return max(since.balance, since.highest_equity)
             case _:
                 assert_never(self._limits.kind)
+
+    def _since(self, state: AccountView) -> Restart:
+        """Return from where the drawdown counts: the account's beginning, or its last release."""
+        account = state.account
+        restart = account.restarts.get(self.rule_id or self.name) if account.restarts else None
+        if restart is not None:
+            return restart
+        return Restart(self._limits.start, account.highest_close or ZERO, account.highest_equity or ZERO)
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the violation while equity is at the floor or below; none while no balance is known."""

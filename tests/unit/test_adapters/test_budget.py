@@ -26,6 +26,17 @@ def test_polls_take_a_quarter_at_most() -> None:
     assert spend(budget, Purpose.READ, 0.0) == 90
 
 
+def test_bars_have_a_limit_of_their_own() -> None:
+    """Asking for bars takes nothing from anybody, goes on when all is spent, and pauses when the gateway says so."""
+    budget = Budget()
+    assert all(budget.take(Purpose.BARS, 0.0) for _ in range(1000))
+    assert spend(budget, Purpose.ENFORCEMENT, 0.0) == LIMIT
+    assert budget.take(Purpose.BARS, 1.0)
+    budget.pause(5.0)
+    assert not budget.take(Purpose.BARS, 4.0)
+    assert budget.wait(Purpose.BARS, 4.0) == 1.0
+
+
 def test_enforcement_may_use_everything_that_is_left() -> None:
     """Enforcement is not held to its reserve, and reads wait when it has used up the limit."""
     budget = Budget()

@@ -61,6 +61,39 @@ def test_a_closed_market_or_a_lost_hub_is_no_silence() -> None:
     feed.excuse(*after(3600))
     assert feed.look(*after(3605)) == QUIET
     assert feed.look(*after(3610)) == Silence(("MNQ",), ("MNQ",))
+    feed.closed(("MNQ",), *after(7200))
+    assert feed.look(*after(7205)) == QUIET
+
+
+def test_a_contract_has_no_price_when_none_came_by_any_way() -> None:
+    """Prints and bars are prices though they do not end the silence of quotes; a lost hub excuses nothing."""
+    feed = feed_of("MNQ", "ES")
+    feed.heard("MNQ", *after(5))
+    feed.priced("ES", *after(5), known_to=START + timedelta(seconds=4))
+    feed.excuse(*after(9))
+    assert feed.unpriced(*after(10)) == ("MNQ",)
+    assert feed.unpriced(*after(15)) == ("MNQ", "ES")
+    assert feed.known_to("ES") == START + timedelta(seconds=4)
+    assert feed.look(*after(19)).reported == ("MNQ", "ES")
+
+
+def test_a_closed_market_needs_no_price() -> None:
+    """Ten seconds after it has opened it does, and from then on only what traded since is news."""
+    feed = feed_of("MNQ")
+    feed.closed(("MNQ",), *after(3600))
+    assert feed.unpriced(*after(3609)) == ()
+    assert feed.unpriced(*after(3610)) == ("MNQ",)
+    assert feed.known_to("MNQ") == START + timedelta(hours=1)
+
+
+def test_an_old_price_does_not_take_the_newest_ones_time() -> None:
+    """A bar that overlaps what was quoted leaves it as the newest."""
+    feed = feed_of("MNQ")
+    feed.priced("MNQ", *after(1), known_to=START + timedelta(seconds=1))
+    feed.priced("MNQ", *after(2), known_to=START)
+    assert feed.known_to("MNQ") == START + timedelta(seconds=1)
+    feed.priced("ES", *after(2), known_to=START)
+    assert feed.known_to("ES") is None
 
 
 def test_a_leap_of_simulated_time_is_no_silence() -> None:

@@ -1,7 +1,7 @@
 """The gateway's rate limit, spent so that enforcement always has some left.
 
-The gateway counts every request of a login, 200 in 60 seconds. Whether its window slides or is fixed is not published;
-staying within the number in every sliding window is right for both.
+The gateway counts every request of a login but those for bars, 200 in 60 seconds. Whether its window slides or is fixed
+is not published; staying within the number in every sliding window is right for both.
 """
 
 from collections import deque
@@ -17,18 +17,24 @@ WINDOW_S: Final = 61.0
 
 
 class Purpose(Enum):
-    """What a request is for, and how many of its kind may be sent in a window."""
+    """What a request is for, and how many of its kind may be sent in a window.
+
+    Bars have a limit of their own, 50 in 30 seconds. Whoever asks for them keeps a pace far below it, so they are not
+    counted.
+    """
 
     ENFORCEMENT = LIMIT
     READ = LIMIT - RESERVED_FOR_ENFORCEMENT
     POLL = SHARE_OF_POLLS
+    BARS = 0
 
 
 # Which requests a share counts: a poll is a read as well, and everything is in the gateway's limit.
 _COUNTED: Final = {
-    Purpose.ENFORCEMENT: frozenset(Purpose),
+    Purpose.ENFORCEMENT: frozenset({Purpose.ENFORCEMENT, Purpose.READ, Purpose.POLL}),
     Purpose.READ: frozenset({Purpose.READ, Purpose.POLL}),
     Purpose.POLL: frozenset({Purpose.POLL}),
+    Purpose.BARS: frozenset(),
 }
 
 
@@ -48,8 +54,8 @@ class Budget:
         self._forget(now)
         # Enforcement may use every place there is, so counting them is enough; it must not wait for more.
         room = len(self._sent) < LIMIT if purpose is Purpose.ENFORCEMENT else self.wait(purpose, now) <= 0
-        if not room:
-            return False
+        if not room or purpose is Purpose.BARS:
+            return room
         self._sent.append((now, purpose))
         self._count[purpose] += 1
         return True
@@ -58,7 +64,7 @@ class Budget:
         """Return the seconds until a request of this purpose may be sent, zero when it may be now."""
         self._forget(now)
         paused = 0.0 if purpose is Purpose.ENFORCEMENT else max(self._paused_until - now, 0.0)
-        return max(paused, *(self._until_below(share, now) for share in Purpose if purpose in _COUNTED[share]))
+        return max([paused, *(self._until_below(share, now) for share in Purpose if purpose in _COUNTED[share])])
 
     def pause(self, until: float) -> None:
         """Stop everything but enforcement until then: the gateway said that it was too much."""

@@ -6,7 +6,7 @@ people; the adapter then reads the account by REST, so that nothing is lost with
 """
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Final, TypeVar
 
@@ -185,6 +185,22 @@ def read_tape(arguments: bytes | msgspec.Raw, received_at: datetime) -> QuoteRep
     return QuoteReported(
         contract=contract, at=stamp or received_at, last=last, low_last=min(prices), high_last=max(prices)
     )
+
+
+def read_bar(raw: msgspec.Raw, contract: str, lasts: timedelta) -> QuoteReported | Malformed:
+    """Return a bar that has ended as a quote of its end.
+
+    Shape: without its extremes, which may be older than the position that they would judge.
+    """
+    try:
+        bar = wire.BAR.decode(raw)
+        return QuoteReported(
+            contract=contract,
+            at=_needed(moment(bar.t), "t") + lasts,
+            last=_needed(_amount(bar.c), "c"),
+        )
+    except (*wire.UNDECODABLE, _Unreadable, OverflowError) as error:
+        return _malformed("bar", raw, error)
 
 
 def read_simulated_time(arguments: bytes | msgspec.Raw) -> tuple[datetime, float] | Malformed:

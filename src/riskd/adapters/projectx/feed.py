@@ -1,17 +1,25 @@
-"""Which contracts should be giving prices, and which have fallen silent. No clock of its own."""
+"""Which contracts should be giving prices, which have fallen silent, and which have none at all. Without a clock."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
 # A feed that stays silent is asked for again and again, but not with every look.
-RESUBSCRIBE_EVERY_S = 30.0
+RESUBSCRIBE_EVERY_S: Final = 30.0
+# A price that is older than this when a contract begins to matter is no better than none.
+_LOOK_BACK: Final = timedelta(minutes=1)
 
 
 class _Row(msgspec.Struct):
+    """``heard`` is the last quote, ``priced`` the last price by whatever way, ``known_to`` the broker's time of it."""
+
     heard_at: datetime
     heard_real: float
+    priced_at: datetime
+    priced_real: float
+    known_to: datetime
     silent: bool = False
     asked_real: float = 0.0
 
@@ -28,7 +36,7 @@ class Silence(msgspec.Struct, frozen=True):
 
 
 class Feed:
-    """When each watched contract was heard last.
+    """When each watched contract was quoted last, and when there was a price of it by any way.
 
     Units: ``at`` is riskd's time, ``real`` the machine's monotonic clock in seconds. Silence has to last in both, for a
     simulated day may leap and a fast one passes ten seconds between two quotes.
@@ -47,7 +55,7 @@ class Feed:
         """Begin to watch a contract; return whether that is new."""
         if contract in self._rows:
             return False
-        self._rows[contract] = _Row(at, real)
+        self._rows[contract] = _Row(at, real, at, real, at - _LOOK_BACK)
         return True
 
     def unwatch(self, contract: str) -> bool:
@@ -55,7 +63,7 @@ class Feed:
         return self._rows.pop(contract, None) is not None
 
     def heard(self, contract: str, at: datetime, real: float) -> bool:
-        """Note a price; return whether the contract had been silent."""
+        """Note a quote; return whether the contract had been silent."""
         row = self._rows.get(contract)
         if row is None:
             return False
@@ -63,11 +71,36 @@ class Feed:
         row.heard_at, row.heard_real, row.silent = at, real, False
         return was_silent
 
-    def excuse(self, at: datetime, real: float, contracts: Iterable[str] | None = None) -> None:
-        """Count from now, for these contracts or for all: their market is closed, or the hub was not connected."""
-        for contract in self._rows if contracts is None else contracts:
+    def priced(self, contract: str, at: datetime, real: float, *, known_to: datetime) -> None:
+        """Note a price, by whatever way it came; ``known_to`` is the broker's time of it."""
+        row = self._rows.get(contract)
+        if row is not None:
+            row.priced_at, row.priced_real, row.known_to = at, real, max(known_to, row.known_to)
+
+    def known_to(self, contract: str) -> datetime | None:
+        """Return the broker's time of the newest price, None for a contract that is not watched."""
+        row = self._rows.get(contract)
+        return None if row is None else row.known_to
+
+    def excuse(self, at: datetime, real: float) -> None:
+        """Count all silences from now: the hub is not connected."""
+        for row in self._rows.values():
+            row.heard_at, row.heard_real = at, real
+
+    def closed(self, contracts: Iterable[str], at: datetime, real: float) -> None:
+        """Miss nothing of contracts whose market is closed."""
+        for contract in contracts:
             row = self._rows[contract]
             row.heard_at, row.heard_real = at, real
+            row.priced_at, row.priced_real, row.known_to = at, real, max(at, row.known_to)
+
+    def unpriced(self, at: datetime, real: float) -> tuple[str, ...]:
+        """Return the contracts of which no price has come for too long, by quotes, prints or bars."""
+        return tuple(
+            contract
+            for contract, row in self._rows.items()
+            if at - row.priced_at >= self._stale_after and real - row.priced_real >= self._stale_real
+        )
 
     def look(self, at: datetime, real: float) -> Silence:
         """Return who has been silent for too long."""

@@ -1,18 +1,22 @@
-"""The market hub's tenant: quotes of every contract that matters, and a watch over their silence."""
+"""The market hub's tenant: quotes of every contract that matters, and a watch over their silence.
+
+Where quotes fall silent, market trades are asked for as well, and where these do not come either, the broker's bars.
+"""
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime
 from time import monotonic
 from typing import Final
 
 import msgspec
 
 from riskd.adapters.projectx import event_normalizer as normalizer
+from riskd.adapters.projectx.bars import Bars
 from riskd.adapters.projectx.context import Context
 from riskd.adapters.projectx.event_normalizer import Malformed
 from riskd.adapters.projectx.feed import Feed
 from riskd.adapters.projectx.hubs import Call, Hub
+from riskd.adapters.projectx.reads import Reads
 from riskd.domain.calendar import market_open
 from riskd.domain.events import FeedSilent, Link, QuoteReported
 from riskd.domain.exchange_days import schedule_of
@@ -29,10 +33,11 @@ _RESTARTS_APART_S: Final = 300.0
 class MarketSide:
     """Listens to prices; subscribes what is watched."""
 
-    def __init__(self, context: Context, on_control: Callable[[str, msgspec.Raw], None]) -> None:
+    def __init__(self, context: Context, reads: Reads, *, on_control: Callable[[str, msgspec.Raw], None]) -> None:
         self._context = context
         self._on_control = on_control
         self._feed = Feed(context.settings.stale_after_s)
+        self.bars = Bars(context, reads, self._feed, report=self._tell)
         self.hub: Hub | None = None
         self.malformed = 0
         self._restarted_real = float("-inf")
@@ -50,11 +55,9 @@ class MarketSide:
     def invoked(self, target: str, arguments: msgspec.Raw) -> None:
         """Publish a price inside the read that brought it."""
         if target == "GatewayQuote":
-            now = self._context.clock.now()
-            self._report(normalizer.read_quote(arguments, now), now)
+            self._quoted(normalizer.read_quote(arguments, self._context.clock.now()))
         elif target == "GatewayTrade":
-            now = self._context.clock.now()
-            self._report(normalizer.read_tape(arguments, now), now)
+            self._traded(normalizer.read_tape(arguments, self._context.clock.now()))
         else:
             self._on_control(target, arguments)
 
@@ -80,11 +83,11 @@ class MarketSide:
 
     def _look(self) -> None:
         now, real = self._context.clock.now(), monotonic()
+        closed = [c for c in self._feed.watched() if not market_open(now, schedule_of(root_of_contract(c)))]
+        self._feed.closed(closed, now, real)
         if not self._context.links.is_up(Link.MARKET_HUB):
             self._feed.excuse(now, real)
             return
-        closed = [c for c in self._feed.watched() if not market_open(now, schedule_of(root_of_contract(c)))]
-        self._feed.excuse(now, real, closed)
         silence = self._feed.look(now, real)
         for contract in silence.reported:
             self._context.log.warning("feed_silent", contract=contract)
@@ -96,16 +99,31 @@ class MarketSide:
             self._restarted_real = real
             self.hub.restart("no price comes although the connection stands")
 
-    def _report(self, quote: QuoteReported | Malformed, now: datetime) -> None:
+    def _quoted(self, quote: QuoteReported | Malformed) -> None:
         if isinstance(quote, Malformed):
-            self.malformed += 1
-            self._context.log.warning("quote_unreadable", why=quote.why, payload=quote.payload)
+            self._unreadable(quote)
             return
-        if self._feed.heard(quote.contract, now, monotonic()):
+        if self._feed.heard(quote.contract, self._context.clock.now(), monotonic()):
             self._call(_TAPE_OFF, quote.contract)
-        # A quote of volume alone shows that the feed lives, and there is nothing in it to judge.
-        if quote.last is not None or quote.bid is not None or quote.ask is not None:
-            self._context.publish(quote, broker_at=quote.at)
+        self._tell(quote)
+
+    def _traded(self, batch: QuoteReported | Malformed) -> None:
+        """Use market trades while there are no quotes; only a quote ends the silence of quotes."""
+        if isinstance(batch, Malformed):
+            self._unreadable(batch)
+            return
+        self._tell(batch)
+
+    def _tell(self, quote: QuoteReported) -> None:
+        """Publish a price; a quote of volume alone shows that the feed lives, and there is nothing in it to judge."""
+        if quote.last is None and quote.bid is None and quote.ask is None:
+            return
+        self._feed.priced(quote.contract, self._context.clock.now(), monotonic(), known_to=quote.at)
+        self._context.publish(quote, broker_at=quote.at)
+
+    def _unreadable(self, said: Malformed) -> None:
+        self.malformed += 1
+        self._context.log.warning("quote_unreadable", why=said.why, payload=said.payload)
 
     def _call(self, target: str, contract: str) -> None:
         if self.hub is not None:

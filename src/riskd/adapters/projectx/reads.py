@@ -14,7 +14,7 @@ from riskd.adapters.projectx.event_normalizer import Malformed
 from riskd.adapters.projectx.log import Log
 from riskd.adapters.projectx.roster import Listed
 from riskd.adapters.projectx.session import Session
-from riskd.domain.events import Fill, InstrumentReported, OrderReported, PositionReported
+from riskd.domain.events import Fill, InstrumentReported, OrderReported, PositionReported, QuoteReported
 from riskd.domain.orders import ENDED, WorkingOrder
 
 if TYPE_CHECKING:  # see session.py
@@ -30,6 +30,8 @@ _PAGE: Final = 500
 _MAYBE_CUT: Final = 500
 _MOST_PAGES: Final = 40
 _OVERLAP: Final = timedelta(milliseconds=1)
+_SECONDS: Final = 1
+_SECOND: Final = timedelta(seconds=1)
 _NO_SUCH_CALL: Final = frozenset({400, 404, 405})
 
 
@@ -151,6 +153,22 @@ class Reads:
         if not all_readable:
             raise Unreadable(f"a position of account {account} cannot be read")
         return tuple(_asked_for(account, positions))
+
+    async def last_second(self, contract: str, since: datetime) -> QuoteReported | None:
+        """Return the price of the newest whole second after a time in which the contract traded."""
+        body: Body = {
+            "contractId": contract,
+            "live": False,
+            "startTime": stamp(since),
+            "endTime": stamp(self._now()),
+            "unit": _SECONDS,
+            "unitNumber": 1,
+            "limit": 1,
+            "includePartialBar": False,
+        }
+        reply = await self._session.call("/api/History/retrieveBars", body, Purpose.BARS)
+        found = self._readable(reply.bars, lambda raw: normalizer.read_bar(raw, contract, _SECOND))[0]
+        return max((bar for bar in found if bar.at > since), key=lambda bar: bar.at, default=None)
 
     def _readable(
         self, rows: Sequence[msgspec.Raw] | None, read: Callable[[msgspec.Raw], _T | Malformed]

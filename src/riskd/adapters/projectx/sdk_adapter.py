@@ -76,7 +76,7 @@ class ProjectXBroker:
         self._commands = Commands(context, self._channel, self._budget, roster=self._roster, session=self._session)
         reads = Reads(self._session, log, clock.now)
         self._instruments = Instruments(context, reads)
-        self._market = MarketSide(context, self._control)
+        self._market = MarketSide(context, reads, on_control=self._control)
         self._user = UserSide(
             context,
             self._roster,
@@ -138,6 +138,7 @@ class ProjectXBroker:
         tasks.keep("token", self._session.keep_fresh)
         tasks.keep("safety poll", self._reconciler.poll)
         tasks.keep("feed watch", self._market.keep_watch)
+        tasks.keep("bars", self._market.bars.keep)
         await self._reconciled.wait()
         await self._user_hub.tried.wait()
         await self._market_hub.tried.wait()

@@ -103,6 +103,13 @@ class MarketTrade(Payload, frozen=True):
     timestamp: str | None = None
 
 
+class Bar(Payload, frozen=True):
+    """What traded in one unit of time from ``t`` on."""
+
+    t: str | None = None
+    c: Decimal | None = None
+
+
 class Owner(Payload, frozen=True):
     """The account that a payload belongs to, where the rest of it cannot be read."""
 
@@ -150,6 +157,7 @@ class Reply(Payload, frozen=True):
     orders: list[msgspec.Raw] | None = None
     positions: list[msgspec.Raw] | None = None
     trades: list[msgspec.Raw] | None = None
+    bars: list[msgspec.Raw] | None = None
     total_count: int | None = None
 
 
@@ -165,6 +173,7 @@ CONTRACT: Final = msgspec.json.Decoder(Contract)
 QUOTE_ARGUMENTS: Final = msgspec.json.Decoder(tuple[str, QuotePatch])
 TAPE_ARGUMENTS: Final = msgspec.json.Decoder(tuple[str, list[MarketTrade] | MarketTrade | None])
 TIME_ARGUMENTS: Final = msgspec.json.Decoder(tuple[SimulatedTime])
+BAR: Final = msgspec.json.Decoder(Bar)
 OWNER: Final = msgspec.json.Decoder(Owner)
 WRAPPED: Final = msgspec.json.Decoder(Wrapped)
 ONE_WRAPPED: Final = msgspec.json.Decoder(tuple[Wrapped])

@@ -290,10 +290,10 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     today's realized P&L and fees, from a snapshot that was consistent in itself, and ``base_drift`` another that one
     snapshot has shown since; ``highest_close`` and ``highest_equity`` are the high-water marks of closed balance at
     17:00 and of equity, ``restarts`` those of drawdowns that an admin has released. ``down`` says which connections are
-    lost since when, ``gap_since`` from when on things may have happened unseen. ``close_requests`` and ``overshot`` map
-    contract to the opening seq of a position that is to be closed because somebody asked for it, or because riskd's own
-    close went through zero. ``watches`` are the closes, by command id, of which fills may still come. ``memories`` are
-    what rules remember, by rule id.
+    lost since when, ``gap_since`` from when on things may have happened unseen and ``gap_trades`` how many trades were
+    read since then. ``close_requests`` and ``overshot`` map contract to the opening seq of a position that is to be
+    closed because somebody asked for it, or because riskd's own close went through zero. ``watches`` are the closes, by
+    command id, of which fills may still come. ``memories`` are what rules remember, by rule id.
     Source: rules.md section 0 for the definitions.
     """
 
@@ -323,6 +323,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     warned: frozenset[str] = frozenset()
     down: Mapping[Link, datetime] = {}
     gap_since: datetime | None = None
+    gap_trades: int = 0
     positions: Mapping[str, Position] = {}
     reported: Mapping[str, Reported] = {}
     orders: Mapping[str, WorkingOrder] = {}

@@ -245,9 +245,12 @@ class Core:
             return
         view = manager.view(account, envelope.at)
         looked = isinstance(envelope.event, SnapshotReported) and not booked.void
-        if looked and state.gap_since is not None and not state.down:
-            work.commands.append(gap_alert(before, view, state.gap_since, envelope))
-            manager.accounts[account] = _replace(state, gap_since=None)
+        if looked and state.gap_since is not None:
+            seen = state.gap_trades + len(state.fills.keys() - before.fills.keys())
+            if not state.down:
+                work.commands.append(gap_alert(seen, view, state.gap_since, envelope))
+            since, left = (state.gap_since, seen) if state.down else (None, 0)
+            manager.accounts[account] = _replace(state, gap_since=since, gap_trades=left)
         work.commands.extend(booking_alerts(before, view, booked.adopted, envelope))
 
     def _admin(self, state: AccountState, envelope: Envelope) -> AccountState:

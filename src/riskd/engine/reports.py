@@ -50,15 +50,14 @@ def booking_alerts(
         yield alert(state.account, envelope, "can_trade", Severity.CRITICAL, text)
 
 
-def gap_alert(before: AccountState, view: AccountView, since: datetime, envelope: Envelope) -> Alert:
-    """Tell what was traded while riskd or its connection was away, now that the account is reconciled."""
+def gap_alert(seen: int, view: AccountView, since: datetime, envelope: Envelope) -> Alert:
+    """Tell how many trades were made while riskd or its connection was away, now that the account is reconciled."""
     state = view.account
-    seen = sum(1 for trade in state.fills if trade not in before.fills)
     text = (
         f"blind from {clock_text(since)} to {clock_text(envelope.at)}: {seen} trade{'' if seen == 1 else 's'} "
         f"seen afterwards, net P&L of the day {show(view.net_pnl)} USD"
     )
-    return alert(state.account, envelope, "gap", Severity.WARNING if seen else Severity.INFO, text)
+    return alert(state.account, envelope, "gap", Severity.WARNING if seen or state.locked else Severity.INFO, text)
 
 
 def instrument_alerts(instrument: Instrument, accounts: Iterable[str], envelope: Envelope) -> Iterable[Alert]:

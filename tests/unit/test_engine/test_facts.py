@@ -3,8 +3,10 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from riskd.domain.events import ConnectionChanged, InstrumentReported, Link, Outcome
+from riskd.domain.commands import Severity
+from riskd.domain.events import ConnectionChanged, Fill, InstrumentReported, Link, Outcome
 from riskd.domain.instruments import instrument
+from riskd.domain.orders import Side
 from tests.support.desk import Desk, contract
 
 MAX4 = {"MaxContracts": {"max_contracts": 4}}
@@ -47,6 +49,32 @@ def test_what_was_traded_in_a_gap_is_told() -> None:
 
     gap = next(a for a in desk.alerts if a.kind == "gap")
     assert gap.text.startswith("blind from 09:30:00 CT to 09:37:00 CT: 0 trades seen afterwards")
+
+
+def test_what_was_read_before_the_last_connection_is_back_is_told() -> None:
+    """The account is read first, then the hub is reported up: the trade is told with the next look."""
+    desk = Desk(MAX4)
+    desk.publish(ConnectionChanged(link=Link.USER_HUB, up=False))
+    desk.wait("2026-03-10 09:37")
+    missed = Fill(
+        account="A1",
+        trade_id="T9",
+        contract=contract("ES"),
+        side=Side.BUY,
+        quantity=1,
+        price=Decimal(5800),
+        at=desk.at,
+        commission=Decimal(0),
+    )
+    desk.snapshot({"ES": 1}, fills=[missed])
+    desk.publish(ConnectionChanged(link=Link.USER_HUB, up=True))
+    desk.snapshot()
+
+    (gap,) = (a for a in desk.alerts if a.kind == "gap")
+    assert (gap.severity, gap.text.partition(",")[0]) == (
+        Severity.WARNING,
+        "blind from 09:30:00 CT to 09:37:00 CT: 1 trade seen afterwards",
+    )
 
 
 def test_positions_that_trail_the_fills_are_not_taken_over() -> None:

@@ -206,7 +206,9 @@ def _cancel_answered(state: AccountState, cancel: Cancel, event: CommandEnded, e
 
 def _refused(state: AccountState, key: str, code: str, envelope: Envelope, *, look: bool = False) -> AccountState:
     old = state.retries.get(key)
-    failures = (old.failures if old else 0) + (0 if code in _NOT_FAILURES else 1)
+    # A position that the broker has shown since it last said that there is none is not closed: people must hear of it.
+    contradicted = old is not None and old.code == code == "position_not_found"
+    failures = (old.failures if old else 0) + (0 if code in _NOT_FAILURES and not contradicted else 1)
     refusals = (old.refusals if old else 0) + 1
     if code == "market_closed":
         at, schedule = envelope.at, schedule_of(root_of_contract(key))

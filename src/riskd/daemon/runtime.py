@@ -27,6 +27,7 @@ from riskd.daemon.second_person import SecondPerson
 from riskd.daemon.status import status
 from riskd.daemon.telling import Teller
 from riskd.daemon.timer import Alarm, WatchedClock
+from riskd.daemon.vigil import PATIENCE_S, Vigil
 from riskd.daemon.watched_accounts import Confirm, WatchedAccounts
 from riskd.domain.account import AccountState
 from riskd.domain.commands import RequestSnapshot, Severity
@@ -53,7 +54,8 @@ class RuntimeSettings:
     accounts, None where they are only reported. ``confirm`` is None where nobody can be asked.
     ``at_start`` are the sections of the configuration that only a start takes over. ``killed`` says that the run before
     did not come to its end.
-    Units: ``status_every_s`` real seconds between status lines in the log, None for none.
+    Units: ``status_every_s`` real seconds between status lines in the log, None for none; ``patience_s`` for how many
+    an account may be unprotected before people are told.
     """
 
     state_dir: Path
@@ -68,6 +70,7 @@ class RuntimeSettings:
     admin_under_lockout: UnderLockout = "refuse"
     dead_man: DeadMan | None = None
     killed: bool = False
+    patience_s: float = PATIENCE_S
 
 
 class Runtime:
@@ -106,7 +109,8 @@ class Runtime:
             last_at=self._journal.last_at,
         )
         self.notifier = NotificationService(config=settings.notifications, journal_head=lambda: self._journal.head)
-        self._teller = Teller(self.notifier, log, now=self.clock.now, last_seq=lambda: self.event_bus.last_seq)
+        # A word to people is no reason to take the machine's clock for the truth before the broker has been heard.
+        self._teller = Teller(self.notifier, log, now=self._broker_clock.peek, last_seq=lambda: self.event_bus.last_seq)
         self._accounts = WatchedAccounts(
             self.core,
             Wanted(rules=settings.rules, unlisted=settings.unlisted, arming=settings.arming),
@@ -150,9 +154,10 @@ class Runtime:
         tail = tuple(read_journal(directory, after_seq=after, breaks=breaks))
         self.core.restore(restored(saved, tail, compile_rulebook, locking=locking))
         ahead = any(seq > self._journal.last_seq for _, seq in saved.values())
-        for problem in (*problems, *map(str, breaks), self._journal.doubtful_tail or ""):
-            if problem:
-                self.log.error("state on disk", text=str(problem))
+        found = (*problems, *map(str, breaks), self._journal.doubtful_tail or "")
+        self._problems = tuple(str(problem) for problem in found if problem)
+        for problem in self._problems:
+            self.log.error("state on disk", text=problem)
         return bool(problems or breaks or self._journal.doubtful_tail or ahead)
 
     async def start(self) -> None:
@@ -168,6 +173,8 @@ class Runtime:
             on_listed=self._accounts.meet_unlisted,
         )
         self._tasks.append(asyncio.create_task(self._recorder.run()))
+        vigil = Vigil(self._sign_of_life, self._teller, patience_s=self._settings.patience_s)
+        self._tasks.append(asyncio.create_task(vigil.run()))
         bringing_up = asyncio.create_task(self._bring_up(self._broker))
         bringing_up.add_done_callback(self._brought_up)
         self._tasks.append(bringing_up)
@@ -245,9 +252,12 @@ class Runtime:
 
     def _sign_of_life(self) -> Sign:
         states, journal = self.state_manager.accounts, self._journal
-        return sign_of_life(self.watched, states, head=journal.head, seq=journal.last_seq, at=self.clock.now())
+        return sign_of_life(self.watched, states, head=journal.head, seq=journal.last_seq, at=self._broker_clock.peek())
 
     def _tell_return(self) -> None:
+        if self._problems:
+            text = f"what riskd wrote is not as it left it, or was cut short: {'; '.join(self._problems)}"
+            self._teller.notify("", "state on disk", text)
         since = self._journal.last_at
         if since is None:
             return

@@ -50,12 +50,15 @@ def apply_command(
     """Put a preset into a profile of a configuration file, after showing what changes.
 
     A running riskd takes the file over as any other change: what is tighter at once, the rest when its time has come.
+    While an account is locked nothing is written, unless admin_under_lockout is "allow".
     """
     from riskd.app.configuration.presets import CannotApply, change, write
+    from riskd.app.configuration.under_lockout import assert_free
     from riskd.app.today import today
     from riskd.config.firm_presets import UnknownPreset
 
     try:
+        assert_free(config)
         found = change(name, config, profile, today())
         difference = found.diff()
         typer.echo("\n".join(filter(None, (found.note, difference or f"{config}: nothing changes"))))

@@ -88,13 +88,14 @@ async def test_one_second_bars_stand_in_for_a_silent_hub() -> None:
 
 
 async def test_bars_come_while_the_market_hub_is_down() -> None:
-    """A position must not go unpriced because one of two servers is gone."""
+    """A position must not go unpriced because one of two servers is gone; that its prices are late is told."""
     async with SimulatedGateway(settings()) as gateway, connected(gateway, ["101"], stale_after_s=0.3) as rig:
         rig.broker.watch(gateway.control.contract_id("MNQ"))
         gateway.control.hub_down("market")
         await rig.ear.link(Link.MARKET_HUB, up=False)
         async with trading(gateway):
             assert (await a_price(rig)).last is not None
+        await rig.ear.one(FeedSilent)
 
 
 async def test_nobody_asks_for_bars_of_a_closed_market() -> None:

@@ -77,6 +77,16 @@ def test_a_contract_has_no_price_when_none_came_by_any_way() -> None:
     assert feed.look(*after(19)).reported == ("MNQ", "ES")
 
 
+def test_without_a_hub_a_missing_price_is_told_once() -> None:
+    """The excuse of the lost hub keeps the contract from being called silent, not from being without a price."""
+    feed = feed_of("MNQ")
+    feed.excuse(*after(9))
+    assert feed.missed(*after(9)) == ()
+    assert feed.missed(*after(10)) == ("MNQ",)
+    assert feed.missed(*after(11)) == ()
+    assert feed.heard("MNQ", *after(12))
+
+
 def test_a_closed_market_needs_no_price() -> None:
     """Ten seconds after it has opened it does, and from then on only what traded since is news."""
     feed = feed_of("MNQ")

@@ -102,6 +102,13 @@ class Feed:
             if at - row.priced_at >= self._stale_after and real - row.priced_real >= self._stale_real
         )
 
+    def missed(self, at: datetime, real: float) -> tuple[str, ...]:
+        """Return the contracts that are newly without any price, for while there is no hub."""
+        contracts = [contract for contract in self.unpriced(at, real) if not self._rows[contract].silent]
+        for contract in contracts:
+            self._rows[contract].silent = True
+        return tuple(contracts)
+
     def look(self, at: datetime, real: float) -> Silence:
         """Return who has been silent for too long."""
         reported, asked = [], []

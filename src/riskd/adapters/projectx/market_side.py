@@ -87,17 +87,21 @@ class MarketSide:
         self._feed.closed(closed, now, real)
         if not self._context.links.is_up(Link.MARKET_HUB):
             self._feed.excuse(now, real)
+            self._tell_silence(self._feed.missed(now, real))
             return
         silence = self._feed.look(now, real)
-        for contract in silence.reported:
-            self._context.log.warning("feed_silent", contract=contract)
-            self._context.publish(FeedSilent(contract))
+        self._tell_silence(silence.reported)
         for contract in silence.asked:
             self._call(_QUOTES, contract)
             self._call(_TAPE, contract)
         if silence.helpless and self.hub is not None and real - self._restarted_real >= _RESTARTS_APART_S:
             self._restarted_real = real
             self.hub.restart("no price comes although the connection stands")
+
+    def _tell_silence(self, contracts: tuple[str, ...]) -> None:
+        for contract in contracts:
+            self._context.log.warning("feed_silent", contract=contract)
+            self._context.publish(FeedSilent(contract))
 
     def _quoted(self, quote: QuoteReported | Malformed) -> None:
         if isinstance(quote, Malformed):

@@ -19,6 +19,8 @@ from riskd.config.errors import ConfigErrors
 from riskd.config.loader import load_config
 from riskd.config.models import Config
 from riskd.config.specs import specs, unlisted_spec
+from riskd.daemon.admin_desk import AdminDesk
+from riskd.daemon.belonging import AnotherBroker, claim_for
 from riskd.daemon.configuration import Wanted
 from riskd.daemon.garbage import spare_what_stays
 from riskd.daemon.instance import AlreadyRunning, SingleInstance
@@ -59,9 +61,10 @@ def run_daemon(asked: Run) -> int:
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         with SingleInstance(settings.state_dir, now=_wall()) as instance:
+            claim_for(settings.state_dir, settings.broker.rest_url)
             settings = replace(settings, killed=instance.abandoned)
             return asyncio.run(_serve(config, settings, asked, known))
-    except AlreadyRunning as error:
+    except (AlreadyRunning, AnotherBroker) as error:
         return _refuse(str(error))
     except OSError as error:
         return _refuse(f"{settings.state_dir}: cannot be used: {error.strerror or error}; check paths.state")
@@ -166,14 +169,17 @@ async def _serve(config: Config, settings: RuntimeSettings, asked: Run, known: M
         reloader = _reloader(asked.config, known, runtime, logs)
         stopped = asyncio.Event()
         _on_signals(stopped.set, reload=reloader.now)
-        watching = asyncio.create_task(reloader.run())
+        desk = AdminDesk(settings.state_dir, runtime, logs.logger)
+        runtime.listen(desk.heard)
+        beside = [asyncio.create_task(reloader.run()), asyncio.create_task(desk.run())]
         try:
             await runtime.start()
             spare_what_stays()
             waits = [asyncio.ensure_future(event.wait()) for event in (stopped, runtime.failed)]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            watching.cancel()
+            for task in beside:
+                task.cancel()
             await runtime.stop()
     finally:
         logs.close()

@@ -70,6 +70,20 @@ class SingleInstance:
         self.release()
 
 
+def is_running(directory: Path) -> bool:
+    """Tell whether a daemon has claimed a state directory; nothing is created where there is none."""
+    file = directory / LOCK_FILE
+    if not file.exists():
+        return False
+    lock = FileLock(file, thread_local=False, fallback_to_soft=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    lock.release()
+    return False
+
+
 def _read(path: Path) -> Holder | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Holder)

@@ -271,7 +271,8 @@ class Core:
     def _release(self, account: str, by: str, envelope: Envelope, work: _Work) -> None:
         release = released(self.state_manager.view(account, envelope.at), by)
         self.state_manager.accounts[account] = release.state
-        work.commands.append(alert(account, envelope, "release", Severity.WARNING, release.text))
+        kind = "release" if release.done else "release_refused"
+        work.commands.append(alert(account, envelope, kind, Severity.WARNING, release.text))
 
     def _use_rules(self, account: str, spec: str) -> Rulebook:
         rulebook = self._compile(account, spec)

@@ -15,6 +15,7 @@ from riskd.domain.account import AccountState, Execution, MatchingMethod, Positi
 from riskd.domain.calendar import day_end, day_start, trading_day
 from riskd.domain.drawdowns import with_close
 from riskd.domain.events import Fill
+from riskd.domain.executions import executed
 from riskd.domain.instruments import Instrument, root_of_contract
 from riskd.domain.lots import Matched, match
 from riskd.domain.refolding import (
@@ -95,7 +96,8 @@ def _book_next(state: AccountState, fill: Fill, place: Place) -> AccountState:
     execution = _execution(fill, old, matched, place, pnl=pnl, charge=charge)
     position = _position(old, fill.contract, matched, execution, opening_charge=_opening(charge, execution))
     return _replace(
-        _noted(state, fill, execution),
+        _noted(state, fill, place),
+        executions=(*state.executions, execution),
         positions=with_item(state.positions, fill.contract, position),
         fills={**state.fills, fill.trade_id: fill},
         realized=state.realized + pnl,
@@ -105,9 +107,9 @@ def _book_next(state: AccountState, fill: Fill, place: Place) -> AccountState:
     )
 
 
-def _noted(state: AccountState, fill: Fill, execution: Execution) -> AccountState:
+def _noted(state: AccountState, fill: Fill, place: Place) -> AccountState:
     latest = fill.at if state.last_fill_at is None else max(state.last_fill_at, fill.at)
-    return _replace(state, executions=(*state.executions, execution), last_fill_seq=execution.seq, last_fill_at=latest)
+    return _replace(state, last_fill_seq=place.seq, last_fill_at=latest)
 
 
 def _comes_late(state: AccountState, fill: Fill) -> bool:
@@ -124,13 +126,7 @@ def _of_one_turn(one: Fill, other: Fill) -> bool:
 
 def _book_between(state: AccountState, fill: Fill, place: Place) -> AccountState:
     """Book a fill at its place among newer ones."""
-    old = state.positions.get(fill.contract)
-    matched = match(old.lots if old else (), lot_of(fill, place), place.method)
-    charge = cost(fill, state.commission_rates)
-    folded = refolded(state, fill.contract, {**state.fills, fill.trade_id: fill}, place)
-    earned = folded.realized - state.realized
-    execution = _execution(fill, old, matched, place, pnl=earned, charge=charge)
-    return _noted(folded, fill, execution)
+    return _noted(refolded(state, fill.contract, {**state.fills, fill.trade_id: fill}, place), fill, place)
 
 
 def _flow(flow: Mapping[str, Decimal], contract: str, paid: Decimal) -> Mapping[str, Decimal]:
@@ -140,23 +136,12 @@ def _flow(flow: Mapping[str, Decimal], contract: str, paid: Decimal) -> Mapping[
 def _execution(
     fill: Fill, old: Position | None, matched: Matched, place: Place, *, pnl: Decimal, charge: Decimal
 ) -> Execution:
-    opened = fill.quantity - matched.closed
-    ended = old is not None and (not matched.lots or (matched.closed > 0 and opened > 0))
-    carried = old.realized if old else ZERO
-    # A fill that flips pays its fees for both positions: each bears its share by contracts.
-    share = charge * matched.closed / fill.quantity if ended and opened else charge
-    return Execution(
-        trade_id=fill.trade_id,
-        contract=fill.contract,
-        side=fill.side,
+    lots, since_flat = (old.lots, old.realized) if old else ((), ZERO)
+    return _replace(
+        executed(fill, lots, matched, since_flat, pnl=pnl, charge=charge),
         at=min(fill.at, place.at),
         seq=place.seq,
-        opened=opened,
-        closed=matched.closed,
         position_seq=old.opening_seq if old else place.seq,
-        realized=carried + pnl - share,
-        order_id=fill.order_id,
-        flat=ended,
     )
 
 
@@ -203,11 +188,12 @@ def _book_late(state: AccountState, fill: Fill, place: Place) -> AccountState:
         opening_seq=held.opening_seq if held else place.seq,
         opened_at=held.opened_at if held else fill.at,
     )
-    state = _noted(refolded(state, fill.contract, state.fills, place, carried=carried), fill, execution)
+    state = _noted(refolded(state, fill.contract, state.fills, place, carried=carried), fill, place)
     paid = fill.signed * state.carried_marks.get(fill.contract, fill.price)
     return _replace(
         state,
         earlier=state.earlier | {fill.trade_id},
+        executions=(*state.executions, execution),
         carried=with_item(state.carried, fill.contract, carried if carried.quantity else None),
         flow=_flow(state.flow, fill.contract, paid),
     )
@@ -244,7 +230,6 @@ def _void(state: AccountState, voided: Fill, place: Place) -> AccountState:
     return _replace(
         refolded(state, voided.contract, fills, place),
         earlier=state.earlier | {voided.trade_id},
-        executions=tuple(e for e in state.executions if e.trade_id != voided.trade_id),
         last_fill_seq=place.seq,
         voided_at=place.at,
     )

@@ -15,8 +15,9 @@ from typing import Final
 
 import msgspec
 
-from riskd.domain.account import AccountState, Lot, MatchingMethod, Position
+from riskd.domain.account import AccountState, Execution, Lot, MatchingMethod, Position
 from riskd.domain.events import Fill
+from riskd.domain.executions import executed, since_flat_after, told_anew
 from riskd.domain.instruments import Instrument, root_of_contract
 from riskd.domain.lots import match
 from riskd.domain.orders import Side
@@ -37,8 +38,8 @@ class Place(msgspec.Struct, frozen=True):
 class _Folded(msgspec.Struct, frozen=True):
     """What fills add up to: lots, and in USD what they realized by riskd's lots and by the broker's figures.
 
-    Shape: ``since_flat`` is what the position that is left has made net of fees since it opened, None where it was
-    carried in.
+    Shape: ``since_flat`` is what the position that is left has made net of fees since it opened; ``executions`` are
+    what the fills did, in the order of the broker's times.
     """
 
     lots: tuple[Lot, ...]
@@ -46,7 +47,8 @@ class _Folded(msgspec.Struct, frozen=True):
     realized: Decimal
     flow: Decimal
     fees: Decimal
-    since_flat: Decimal | None
+    since_flat: Decimal
+    executions: tuple[Execution, ...]
 
 
 def cost(fill: Fill, rates: Mapping[str, Decimal]) -> Decimal:
@@ -73,14 +75,14 @@ def refolded(
 ) -> AccountState:
     """Return the account as if its fills of today had been these, in the order of the broker's times.
 
-    Shape: only fills of ``contract`` may differ from those booked; ``carried`` replaces what was carried in.
+    Shape: only fills of ``contract`` may differ from those booked; ``carried`` replaces what was carried in. What each
+    fill opened and closed is told anew.
     """
     before = _folded(state, contract, state.fills.values(), state.carried.get(contract), place)
     held = carried or state.carried.get(contract)
     after = _folded(state, contract, fills.values(), held, place)
     realized = after.realized - before.realized
-    net = realized - (after.fees - before.fees)
-    position = _position(state.positions.get(contract), contract, after, net=net, seq=place.seq)
+    position = _position(state.positions.get(contract), contract, after, seq=place.seq)
     flow = state.flow.get(contract, ZERO) + after.flow - before.flow
     return _replace(
         state,
@@ -90,7 +92,18 @@ def refolded(
         realized_own=state.realized_own + after.own - before.own,
         fees=state.fees + after.fees - before.fees,
         flow={**state.flow, contract: flow},
+        executions=_executions(state, contract, after, position),
     )
+
+
+def _executions(
+    state: AccountState, contract: str, folded: _Folded, position: Position | None
+) -> tuple[Execution, ...]:
+    """Return what all fills did, by time, told anew for one contract's of today."""
+    others = [e for e in state.executions if e.contract != contract or e.trade_id not in state.fills]
+    told = told_anew(state.executions, folded.executions, position)
+    mine = [e for e in told if e.trade_id != stand_in_id(contract)]
+    return tuple(sorted([*others, *mine], key=lambda e: e.at))
 
 
 def _folded(
@@ -99,23 +112,29 @@ def _folded(
     known = _by_trade(state.positions.get(contract))
     lots: tuple[Lot, ...] = carried.lots if carried else ()
     own = realized = flow = fees = ZERO
-    since_flat = None if lots else ZERO
+    since_flat = carried.realized if carried else ZERO
+    booked = {execution.trade_id: execution for execution in state.executions}
+    executions: list[Execution] = []
     for fill in _in_order(f for f in fills if f.contract == contract):
         lot = _lot_again(fill, known.get(fill.trade_id), state, place)
         matched = match(lots, lot, place.method)
         earned = matched.points * place.instrument.point_value
-        booked, charge = earned if fill.pnl is None else fill.pnl, cost(fill, state.commission_rates)
-        if not lots or (matched.closed and matched.closed < fill.quantity):
-            # A fill that turns a position round pays for both: each bears its share by contracts.
-            since_flat = -charge * (fill.quantity - matched.closed) / fill.quantity
-        elif since_flat is not None:
-            since_flat += booked - charge
-        lots = matched.lots
+        pnl, charge = earned if fill.pnl is None else fill.pnl, cost(fill, state.commission_rates)
+        done = executed(fill, lots, matched, since_flat, pnl=pnl, charge=charge)
+        executions.append(_as_booked(done, booked.get(fill.trade_id), place))
+        lots, since_flat = matched.lots, since_flat_after(done, charge)
         own += earned
-        realized += booked
+        realized += pnl
         flow -= fill.signed * fill.price
         fees += charge
-    return _Folded(lots, own, realized, flow, fees, since_flat)
+    return _Folded(lots, own, realized, flow, fees, since_flat, tuple(executions))
+
+
+def _as_booked(done: Execution, known: Execution | None, place: Place) -> Execution:
+    """Return what a fill did, at the place and time at which it was booked, or is now."""
+    if known is None:
+        return _replace(done, seq=place.seq, at=min(done.at, place.at))
+    return _replace(done, seq=known.seq, at=known.at, own=known.own)
 
 
 def _by_trade(position: Position | None) -> Mapping[str, Lot]:
@@ -151,8 +170,8 @@ def _with_position(
     return {**positions, contract: position}
 
 
-def _position(old: Position | None, contract: str, folded: _Folded, *, net: Decimal, seq: int) -> Position | None:
-    lots = folded.lots
+def _position(old: Position | None, contract: str, folded: _Folded, *, seq: int) -> Position | None:
+    lots, realized = folded.lots, folded.since_flat
     quantity = sum(lot.quantity for lot in lots)
     if quantity == 0:
         return None
@@ -163,9 +182,9 @@ def _position(old: Position | None, contract: str, folded: _Folded, *, net: Deci
             lots=lots,
             opening_seq=seq,
             opened_at=lots[0].opened_at,
-            realized=folded.since_flat or ZERO,
+            realized=realized,
         )
-    return _replace(old, quantity=quantity, lots=lots, realized=old.realized + net)
+    return _replace(old, quantity=quantity, lots=lots, realized=realized)
 
 
 # --- stand-ins -------------------------------------------------------------------------------------------------

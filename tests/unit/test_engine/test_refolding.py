@@ -233,6 +233,22 @@ def test_the_two_trades_of_a_turn_may_come_the_wrong_way_round() -> None:
     assert figures(desk) == (20, 20, 20)
 
 
+def test_an_exit_that_came_before_its_entry_counts_for_nothing() -> None:
+    """The report of a purchase was lost until its sale was reported: one trade, and nothing too many."""
+    desk = Desk({"TradeFrequencyLimit": {"max_trades": 1, "window": "1min"}})
+    entry = missed(desk, "buy", 1, "18000")
+    desk.wait(timedelta(seconds=10))
+    desk.fill("sell", 1, "MNQ", "18010", pnl="20")
+    desk.publish(entry)
+    desk.wait(timedelta(seconds=55))
+    desk.fill("buy", 1, "MNQ", "18010")
+
+    assert [(e.opened, e.closed, e.flat) for e in desk.state.executions] == [(1, 0, False), (0, 1, True), (1, 0, False)]
+    assert desk.state.executions[1].realized == 20
+    assert desk.holds("MNQ") == 1
+    assert desk.closes == []
+
+
 def test_a_position_that_nothing_explains_has_the_whole_day_read_again() -> None:
     """The report that took a trade of this morning back was lost: the second look reads all of today's trades."""
     desk = Desk(MAX9)
@@ -277,3 +293,16 @@ def test_the_newest_is_the_brokers_newest_where_riskds_clock_trails() -> None:
     desk.fill("buy", 2, "MNQ", "18000", at=first)
 
     assert desk.closes == [(contract("ES"), 1)]
+
+
+def test_a_trade_told_again_brings_no_old_price_back() -> None:
+    """Two trades of one moment mark the contract, the second last; the first told again is no news."""
+    desk = Desk(MAX9)
+    desk.fill("buy", 1, "MNQ", "21000", trade_id="T1")
+    desk.fill("buy", 1, "MNQ", "21010", trade_id="T2")
+    before = figures(desk)
+
+    desk.fill("buy", 1, "MNQ", "21000", trade_id="T1")
+
+    assert figures(desk) == before
+    assert desk.core.state_manager.market[contract("MNQ")].mark == Decimal(21010)

@@ -103,9 +103,9 @@ class RiskEngine:
         quote = isinstance(event, QuoteReported)
         faults: list[str] = []
         if prepared.remembering and not quote:
-            view = view.of(_remembered(view, prepared.remembering, event, faults))
+            view = _looking_at(view, _remembered(view, prepared.remembering, event, faults))
         if prepared.watches_equity:
-            view = view.of(_with_high_water(view))
+            view = _looking_at(view, _with_high_water(view))
         # Only quotes come often enough to be worth skipping; anything else may have changed what every rule looks at.
         entries = prepared.rulebook.entries
         asked = [e for e in entries if e.rule.applies_to(event)] if quote else entries
@@ -122,6 +122,11 @@ class RiskEngine:
             answered = [rule_id for rule_id in answered if rule_id not in failed]
         state, verdict = with_episodes(view.account, verdict, seq=seq, at=view.at, heard=answered)
         return Hearing(state, verdict, due)
+
+
+def _looking_at(view: AccountView, state: AccountState) -> AccountView:
+    """Return the view of a state: the same one, with all that it has reckoned, where nothing changed."""
+    return view if state is view.account else view.of(state)
 
 
 def _with_high_water(view: AccountView) -> AccountState:

@@ -155,8 +155,8 @@ class StateManager:
         booked = Booked(new_day=new_day)
         match event:
             case Fill():
+                self._mark_by_fill(state, event, envelope.at)
                 state = fold_fill(state, event, context)
-                self._mark_by_fill(event, envelope.at)
             case OrderReported():
                 state = fold_order(state, event, envelope.seq)
             case PositionReported():
@@ -165,7 +165,7 @@ class StateManager:
                 state = fold_account(state, event)
             case SnapshotReported():
                 for fill in event.fills:
-                    self._mark_by_fill(fill, envelope.at)
+                    self._mark_by_fill(state, fill, envelope.at)
                 snapshot = fold_snapshot(state, event, context)
                 state = snapshot.state
                 booked = Booked(adopted=snapshot.adopted, void=snapshot.void, new_day=new_day)
@@ -193,9 +193,13 @@ class StateManager:
                 if known is None:
                     self.quarantined.add(contract)
 
-    def _mark_by_fill(self, fill: Fill, at: datetime) -> None:
-        row = filled(self.market.get(fill.contract), fill.contract, fill.price, stamp(fill, at))
-        if row is not None and not fill.voided:
+    def _mark_by_fill(self, state: AccountState, fill: Fill, at: datetime) -> None:
+        """Let a fill mark its contract, unless it was known before and has had its say."""
+        old = self.market.get(fill.contract)
+        if fill.voided or (old is not None and (fill.trade_id in state.fills or fill.trade_id in state.earlier)):
+            return
+        row = filled(old, fill.contract, fill.price, stamp(fill, at))
+        if row is not None:
             self.market[fill.contract] = row
 
     def book_instrument(self, event: InstrumentReported) -> None:

@@ -1,7 +1,8 @@
 """Ways round a limit by the configuration file: read as the daemon reads it, and proposed to an account as it does."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from riskd.config.specs import specs
 from riskd.daemon.configuration import proposals
 from riskd.domain.events import AccountArmed, RulesApplied
 from riskd.engine.rule_changes import loosening_due
+from riskd.rules import registry
 from tests.attacks.catalogue import Answer, attack
 from tests.support.desk import Desk, contract, ct
 
@@ -192,6 +194,33 @@ def test_hide_a_raise_behind_a_stricter_limit(trader: Trader) -> None:
 
 
 @attack(Answer.STOPPED)
+def test_rename_the_rule(trader: Trader) -> None:
+    """Give the rule another `id` together with a higher limit, so that it seems to be a new one.
+
+    → The rule under its old name would be gone, which is loosening: it stays beside the new one until it may go.
+    """
+    trader.saves(lambda raw: rules(raw)[0].update(id="size", params={"max_contracts": 9}))
+    trader.assert_nothing_gained()
+
+
+@attack(Answer.STOPPED)
+def test_reckon_the_loss_differently(trader: Trader) -> None:
+    """Leave every limit as it is and leave out the fees, or judge by another price, in `pnl`.
+
+    → How profit and loss are reckoned is part of every limit: it waits.
+    """
+    for pnl in ({"fees": "excluded"}, {"price_source": "bid_ask"}, {"stale_after": "1h"}):
+        trader.saves(partial(_reckons, pnl))
+        assert trader.desk.state.pending is not None, pnl
+        trader.saves(partial(_reckons, {}))
+        assert trader.desk.state.pending is None, pnl
+
+
+def _reckons(pnl: Mapping[str, str], raw: File) -> None:
+    raw["pnl"] = pnl
+
+
+@attack(Answer.STOPPED)
 def test_another_time_zone(trader: Trader) -> None:
     """Change the time zone of the trading hours, so that the session lasts longer.
 
@@ -273,3 +302,34 @@ def test_make_a_rule_unloadable(trader: Trader) -> None:
 
     assert desk.closes == [(contract("MNQ"), None)]
     assert any("RuleOfAPackageThatIsGone" in alert.text for alert in desk.alerts)
+
+
+@pytest.fixture
+def impostor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install a package that offers a MaxContracts of its own, which never fires."""
+    metadata = tmp_path / "impostor-1.0.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: impostor\nVersion: 1.0.0\n", encoding="utf-8")
+    entry = "[riskd.rules]\nMaxContracts = impostor:MaxContractsRule\n"
+    (metadata / "entry_points.txt").write_text(entry, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry.forget_installed()
+    yield
+    monkeypatch.undo()
+    registry.forget_installed()
+
+
+@attack(Answer.STOPPED)
+@pytest.mark.usefixtures("impostor")
+def test_install_a_rule_under_a_known_name() -> None:
+    """Install a package with a rule of the name MaxContracts that never finds anything.
+
+    → A rule that two packages offer is not loaded: the account takes no new risk, and both packages are named.
+    """
+    desk = Desk({"MaxContracts": {"max_contracts": 2}}, armed=False)
+    desk.publish(AccountArmed(account="A1"))
+
+    desk.fill("buy", 1, "MNQ", "18000")
+
+    assert desk.closes == [(contract("MNQ"), None)]
+    assert any("offered by impostor and riskd; uninstall one of them" in alert.text for alert in desk.alerts)

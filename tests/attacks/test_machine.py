@@ -158,6 +158,44 @@ async def test_start_a_second_one(tmp_path: Path) -> None:
         await gateway.control.wait_position(NUMBER, "MNQ", 4)
 
 
+@attack(Answer.STOPPED)
+@pytest.mark.slow
+async def test_point_it_at_a_broker_of_ones_own(tmp_path: Path) -> None:
+    """Name a simulated broker in the file, let its clock run to tomorrow, and name the real one again.
+
+    → A state directory belongs to one broker: riskd does not start on it with another, and says why.
+    """
+    real = {**NO_HOOK, "RISKD_REST_URL": "https://broker.invalid", "RISKD_USER_HUB_URL": "https://broker.invalid"}
+    async with SimulatedGateway(gateway_settings()) as gateway:
+        async with daemon_process(gateway, CONFIG, tmp_path, real) as daemon:
+            await daemon.line("link_down")
+        async with daemon_process(gateway, CONFIG, tmp_path, NO_HOOK) as daemon:
+            assert await daemon.process.wait() == 2
+            assert daemon.lines == []
+
+
+@attack(Answer.TOLD)
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the files of a running process")
+@pytest.mark.slow
+async def test_fill_the_disk(tmp_path: Path) -> None:
+    """Fill the disk, so that riskd can write neither its journal nor the accounts, and nothing survives a restart.
+
+    → It enforces all the same, and people are told that a restart would forget what happens now.
+    """
+    import resource  # noqa: PLC0415 - there is none on Windows
+
+    async with (
+        webhook() as coach,
+        SimulatedGateway(gateway_settings()) as gateway,
+        daemon_process(gateway, CONFIG, tmp_path, {"RISKD_WEBHOOK": coach.url}) as daemon,
+    ):
+        await daemon.line("ready")
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (2000, 2000))
+        buys(gateway, 6)
+        await gateway.control.wait_position(NUMBER, "MNQ", 4)
+        await coach.containing("the journal cannot be written")
+
+
 # --- the files ------------------------------------------------------------------------------------------------------
 
 

@@ -344,7 +344,7 @@ class Runtime:
             self._alarm.renew()
 
     def _storage_trouble(self, text: str) -> None:
-        self.log.critical("storage", text=text)
+        self._teller.storage(text)
 
     # --- ReadModel and Control ---------------------------------------------------------------------------------
 

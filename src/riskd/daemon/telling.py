@@ -25,6 +25,7 @@ class Teller:
         self._notifier = notifier
         self._now = now
         self._last_seq = last_seq
+        self._storage_told: set[str] = set()
         self.log = log
 
     def notify(self, account: str, kind: str, text: str, severity: Severity = Severity.CRITICAL) -> None:
@@ -58,6 +59,13 @@ class Teller:
         text = f"the queue is full: a {type(event).__name__} was not taken; the accounts are read anew"
         self.notify(_account_of(event), "overflow", text)
         self.log.critical("overflow", text=text)
+
+    def storage(self, text: str) -> None:
+        """Tell that riskd cannot write what it must not forget: in the log each time, to people once in a run."""
+        self.log.critical("storage", text=text)
+        if text not in self._storage_told:
+            self._storage_told.add(text)
+            self.notify("", "storage", f"{text}. Until it can, a restart forgets what happens now")
 
     def configuration(self, text: str) -> None:
         """Tell that a configuration is not taken over."""

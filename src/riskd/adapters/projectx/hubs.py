@@ -2,14 +2,15 @@
 
 ``Connection`` is one socket's life. A frame is cut, decoded and handed on in the call that picows makes for it; there
 is no queue and no task in between. ``Hub`` opens one connection after the other: subscribe, let the tenant catch up,
-report the link as up, wait for the end, begin again.
+report the link as up, wait for the end, begin again. A connection that riskd itself replaces is let go only when its
+successor is subscribed: what is said in between is heard twice rather than not at all.
 """
 
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from time import monotonic
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
@@ -188,7 +189,8 @@ class Hub:
         # A gateway that is not simulated answers that it does not know the method, which is all the same.
         self._optional: Iterable[Call] = [("SubscribeSimulatedTime", ())] if context.settings.on_this_machine else []
         self._connection: Connection | None = None
-        self._planned = False
+        self._replace = asyncio.Event()
+        self._why = ""
         self.tried = asyncio.Event()
 
     async def keep(self) -> None:
@@ -201,33 +203,63 @@ class Hub:
             began = loop.time()
             why = await self._live()
             failures = 1 if loop.time() - began >= _STEADY_AFTER_S else failures + 1
-            if self._planned:
-                self._planned, failures = False, 0
-            else:
-                self._links.down(self._link, why)
+            self._links.down(self._link, why)
             self.tried.set()
 
     async def _live(self) -> str:
-        """Live through one connection and return why it ended."""
-        token = self._session.token
+        """Live through one connection and its planned successors, and return why the last one ended."""
+        token = self._new_token()
         try:
-            connection = self._connection = await self._open(token)
+            connection = await self._begin(token)
+            self._links.up(self._link)
+            self.tried.set()
+            while await self._is_to_be_replaced(connection):
+                self._log.info("hub_connection_renewed", link=self._link.value, why=self._why)
+                token = self._new_token()
+                connection = await self._begin(token)
+            return await connection.lost
         except TokenRefused as error:
             self._links.down(self._link, str(error))
             await self._session.replace(token)
             return str(error)
         except HubLost as error:
             return str(error)
+        finally:
+            self._let_go()
+
+    def _new_token(self) -> str:
+        """Return the token for a new connection; a fresher one that comes while it opens asks for the next."""
+        self._replace.clear()
+        return self._session.token
+
+    async def _begin(self, token: str) -> Connection:
+        """Open a connection and subscribe on it; the one before is let go when this is done or has failed.
+
+        Errors: HubLost, TokenRefused.
+        """
+        connection = await self._open(token)
+        before, self._connection = self._connection, connection
         try:
             await self._make_ready(connection)
-            self._links.up(self._link)
-            self.tried.set()
-            return await connection.lost
-        except HubLost as error:
-            return str(error)
         finally:
+            if before is not None:
+                before.drop("riskd has a newer one")
+        return connection
+
+    async def _is_to_be_replaced(self, connection: Connection) -> bool:
+        """Wait until a connection ends or another one is wanted; return whether it still stands."""
+        wanted = asyncio.ensure_future(self._replace.wait())
+        try:
+            either: list[asyncio.Future[str] | asyncio.Future[Literal[True]]] = [connection.lost, wanted]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            wanted.cancel()
+        return not connection.lost.done()
+
+    def _let_go(self) -> None:
+        if self._connection is not None:
+            self._connection.drop("riskd let go of it")
             self._connection = None
-            connection.drop("riskd let go of it")
 
     def call(self, target: str, *arguments: str | int) -> None:
         """Call a hub method now if connected; what has to survive a reconnect belongs to the subscriptions."""
@@ -236,9 +268,8 @@ class Hub:
 
     def restart(self, why: str) -> None:
         """Open a new connection in place of this one, without calling the link down in between."""
-        if self._connection is not None:
-            self._planned = True
-            self._connection.drop(why)
+        self._why = why
+        self._replace.set()
 
     async def _open(self, token: str) -> Connection:
         connection = Connection(self._settings, self._tenant)

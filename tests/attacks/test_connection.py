@@ -261,3 +261,26 @@ async def test_have_every_close_refused(tmp_path: Path) -> None:
         control.faults()
         await daemon.enforced()
         assert daemon.broker_quantity("MNQ") == 4
+
+
+@attack(Answer.UNDONE)
+async def test_trade_through_a_copier(tmp_path: Path) -> None:
+    """Trade on a leader account that the file does not name, and let a copier fill the account that it names.
+
+    → What the copier fills counts like any fill. Where the broker allows no partial close on a follower, all of it is
+    closed; the leader is told of as unprotected.
+    """
+    accounts = (
+        account(201, "leader", "50000.00"),
+        account(int(ACCOUNT), "follower", "50000.00", leader_id=201, copy_ratio=2),
+    )
+    settings = msgspec.structs.replace(gateway_settings(), accounts=accounts)
+    async with SimulatedGateway(settings) as gateway, webhook() as hook:
+        channel = Channel(name="coach", url=hook.url)
+        async with started(settings_for(gateway, tmp_path / "state", MAX4, channels=(channel,)), gateway) as daemon:
+            gateway.control.time(speed=Decimal(1))
+            gateway.control.order(201, "MNQ", "buy", 3)
+            await daemon.enforced()
+            assert daemon.ended[0].targets[0].closed == 6
+            assert daemon.broker_quantity("MNQ") == 0
+            await hook.containing("account 201 of this login is not in the configuration")

@@ -437,6 +437,37 @@ async def test_have_the_losing_trade_voided() -> None:
     await plays(LOSS, day)
 
 
+@attack(Answer.STOPPED)
+async def test_release_oneself() -> None:
+    """Ask riskd to release the account with `riskd-admin release`.
+
+    → Only the end of an account's drawdown can be released: on a later day, when flat, and with no other lockout.
+    """
+    daily = """
+      09:31  A1 fill buy 1 NQ @ 18000.00
+      09:32  A1 fill sell 1 NQ @ 17970.00
+      -> lock A1 until 17:00
+      09:33  A1 release
+      -> state A1 locked
+      17:00
+      -> unlock A1
+    """
+    await plays(LOSS, daily)
+    drawdown = """
+      09:31     A1 fill buy 1 NQ @ 18000.00
+      09:32     A1 fill sell 1 NQ @ 17900.00
+      -> lock A1 until admin
+      09:33     A1 release
+      -> state A1 locked
+      17:00:05
+      -> state A1 locked
+      17:00:06  A1 release
+      -> unlock A1 ; state A1 free
+    """
+    rule = "AccountDrawdown kind=static start_balance=50000.00 drawdown=2000.00"
+    await plays(rule, drawdown, head="A1 balance 50000.00")
+
+
 @attack(Answer.UNDONE)
 async def test_keep_coming_back() -> None:
     """Enter again and again under the lockout, by every side and product, until riskd gives up.

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import structlog
 
+from riskd.daemon.runtime import Runtime
 from riskd.domain.commands import Alert
 from riskd.notifications.channels import Channel
 from riskd.simulator import SimulatedGateway, account
@@ -60,6 +62,23 @@ async def test_revoke_the_key(tmp_path: Path) -> None:
             await control.wait_position(int(ACCOUNT), "MNQ", 4, within=15)
             await all_of_it.coach.containing("riskd protects again")
             await all_of_it.coach.containing("1 trade seen afterwards")
+
+
+@attack(Answer.TOLD)
+async def test_start_it_with_a_wrong_key(tmp_path: Path) -> None:
+    """Put a wrong key into `.env` and start riskd, so that it runs and protects nothing.
+
+    → A start that does not get to its accounts is told after a minute, and riskd keeps trying.
+    """
+    async with scene(tmp_path, MAX4) as all_of_it:
+        login = replace(all_of_it.settings.broker, api_key="not-the-key")
+        settings = replace(all_of_it.settings, broker=login, patience_s=0.3)
+        runtime = Runtime(settings, structlog.get_logger())
+        try:
+            await runtime.start()
+            await all_of_it.coach.containing("protect for 0.3 s: 101 has not been read from the broker")
+        finally:
+            await runtime.stop()
 
 
 @attack(Answer.UNDONE)
@@ -134,6 +153,7 @@ async def test_trade_while_the_hub_is_cut(tmp_path: Path) -> None:
 
 
 @attack(Answer.TOLD)
+@pytest.mark.slow
 async def test_withhold_the_prices(tmp_path: Path) -> None:
     """Keep the price feed from riskd, so that it does not see the loss.
 

@@ -302,6 +302,28 @@ async def test_delete_all_of_it(tmp_path: Path) -> None:
             await all_of_it.coach.containing("account 101 is armed for the first time here")
 
 
+@attack(Answer.TOLD)
+async def test_restore_a_backup(tmp_path: Path) -> None:
+    """Keep a copy of riskd's files from before the lockout and put it back.
+
+    → The trades since then are read from the broker, so that the day's loss locks anew. The start tells since when
+    riskd knows of nothing, and the journal's hashes that went out with the dead-man's ping are not in the copy.
+    """
+    async with scene(tmp_path, LOSS) as all_of_it:
+        state, copy = all_of_it.settings.state_dir, tmp_path / "copy"
+        async with all_of_it.daemon():
+            pass
+        shutil.copytree(state, copy)
+        async with all_of_it.daemon() as daemon:
+            await daemon.move_time("2026-03-10 11:00")
+            await locks_out(daemon)
+        shutil.rmtree(state)
+        shutil.copytree(copy, state)
+        async with all_of_it.daemon() as daemon:
+            await daemon.until(lambda: daemon.state.locked)
+            await all_of_it.coach.containing("it was down from 2026-03-10 09:30:00 CT to 2026-03-10 11:00")
+
+
 @attack(Answer.STOPPED)
 async def test_arm_it_in_shadow_mode(tmp_path: Path) -> None:
     """Set `"arming": "shadow"` and start riskd again, so that it only watches.

@@ -45,6 +45,7 @@ def without_coach(rules: Rules, *channels: Channel, policy: UnderLockout = "refu
 
 
 @attack(Answer.TOLD)
+@pytest.mark.slow
 async def test_take_the_second_person_off_the_list(tmp_path: Path) -> None:
     """Delete the notification channel from the file, or give it another address.
 
@@ -134,6 +135,7 @@ async def test_raise_what_the_second_person_hears(tmp_path: Path) -> None:
 
 
 @attack(Answer.TOLD)
+@pytest.mark.slow
 async def test_cut_the_way_to_the_second_person(tmp_path: Path) -> None:
     """Block the messages' way, so that nothing arrives for a while.
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -20,6 +21,7 @@ from riskd.domain.account import Lockout
 from riskd.domain.commands import Severity
 from riskd.notifications.channels import Channel
 from riskd.notifications.dead_man import DeadMan
+from riskd.notifications.dispatcher import Patience
 from riskd.notifications.service import NotificationConfig
 from riskd.storage.state_store import JsonStateStore
 from tests.attacks.catalogue import Answer, attack
@@ -149,6 +151,31 @@ async def test_cut_the_way_to_the_second_person(tmp_path: Path) -> None:
             await loses(daemon)
         async with all_of_it.daemon():
             await all_of_it.coach.containing("DailyRealizedLoss")
+
+
+@attack(Answer.TOLD)
+@pytest.mark.slow
+async def test_cut_the_way_and_take_the_second_person_off_the_list(tmp_path: Path) -> None:
+    """Block the messages' way first, then delete the channel, so that the word of it cannot arrive.
+
+    → What a channel was to hear before it was taken off the list is tried on until it has arrived.
+    """
+    async with webhook() as gone:
+        address = gone.url
+    async with scene(tmp_path, LOSS) as all_of_it:
+        coach = Channel(name="coach", url=address)
+        quick = replace_patience(told(all_of_it, coach))
+        async with all_of_it.daemon(quick) as daemon:
+            daemon.runtime.reload(without_coach(LOSS, Channel(name="coach", url=all_of_it.coach.url)))
+            await all_of_it.coach.containing("notification channels changed")
+            async with webhook(urlsplit(address).port or 0) as back:
+                await back.containing("notification channels changed: coach changed")
+
+
+def replace_patience(settings: RuntimeSettings) -> RuntimeSettings:
+    """Return the settings with less waiting between two tries of a message."""
+    patience = Patience(first_wait_s=0.01, later_s=(0.1,), warm_up_s=0)
+    return replace(settings, notifications=msgspec.structs.replace(settings.notifications, patience=patience))
 
 
 @attack(Answer.TOLD)

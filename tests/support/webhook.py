@@ -33,14 +33,14 @@ class Webhook:
 
 
 @asynccontextmanager
-async def webhook() -> AsyncIterator[Webhook]:
-    """Serve until the block ends."""
+async def webhook(port: int = 0) -> AsyncIterator[Webhook]:
+    """Serve until the block ends, on any free port unless one is given."""
     hook = Webhook()
     app = web.Application()
     app.router.add_post("/{tail:.*}", hook.take)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     assert runner.addresses
     hook.url = f"json://127.0.0.1:{runner.addresses[0][1]}/alerts"

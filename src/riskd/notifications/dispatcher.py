@@ -56,6 +56,7 @@ class ChannelWorker:
         self._numbers = count()
         self._wake = threading.Condition()
         self._close_by: float | None = None
+        self._leaving = False
         self._log = structlog.get_logger("riskd.notifications")
         self._thread = threading.Thread(target=self._run, name=f"riskd-notify-{channel.name}", daemon=True)
         self._thread.start()
@@ -74,6 +75,17 @@ class ChannelWorker:
         with self._wake:
             self._close_by = time.monotonic() + timeout_s
             self._wake.notify()
+
+    def leave(self) -> None:
+        """Let the thread end when all that it was given has been delivered, or is too old: nothing more will come."""
+        with self._wake:
+            self._leaving = True
+            self._wake.notify()
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether the thread still has something to do."""
+        return self._thread.is_alive()
 
     def join(self, timeout_s: float) -> None:
         """Wait for the thread to end."""
@@ -100,7 +112,7 @@ class ChannelWorker:
 
     def _warm_up(self) -> None:
         with self._wake:
-            self._wake.wait_for(lambda: self._fresh or self._closing, self._patience.warm_up_s)
+            self._wake.wait_for(lambda: self._fresh or self._closing or self._leaving, self._patience.warm_up_s)
             if self._closing and not self._fresh:
                 return
         try:
@@ -113,7 +125,7 @@ class ChannelWorker:
             while not self._too_late:
                 if self._fresh:
                     return self._fresh.popleft()
-                if self._closing:
+                if self._closing or (self._leaving and not self._later):
                     return None
                 wait = self._later[0].due - time.monotonic() if self._later else None
                 if wait is not None and wait <= 0:

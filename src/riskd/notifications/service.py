@@ -19,7 +19,6 @@ from riskd.notifications.dispatcher import MOST_WAITING, ChannelWorker, Patience
 from riskd.notifications.messages import alert_text, alert_title, enforcement_text
 from riskd.notifications.outbox import Letter, Outbox
 
-_LAST_TRY_S: Final = 2.0
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -67,6 +66,7 @@ class NotificationService:
         self._outbox = Outbox(config.outbox, now)
         self._taken: SimpleQueue[_Taken | _Changed | None] = SimpleQueue()
         self._workers: tuple[ChannelWorker, ...] = ()
+        self._leaving: list[ChannelWorker] = []
         self._intake: threading.Thread | None = None
         self._closed = False
         self._open = _OpenLetters()
@@ -146,9 +146,10 @@ class NotificationService:
         self._closed = True
         self._taken.put(None)
         self._intake.join(timeout_s)
-        for worker in self._workers:
+        workers = (*self._workers, *self._leaving)
+        for worker in workers:
             worker.close(timeout_s)
-        for worker in self._workers:
+        for worker in workers:
             worker.join(timeout_s)
 
     def _run(self) -> None:
@@ -166,10 +167,10 @@ class NotificationService:
     def _change(self, channels: tuple[Channel, ...]) -> None:
         known = {worker.channel: worker for worker in self._workers}
         gone = [worker for channel, worker in known.items() if channel not in channels]
+        # What they were to hear, that they are taken off the list above all, is tried on until they have heard it.
         for worker in gone:
-            worker.close(_LAST_TRY_S)
-        for worker in gone:
-            worker.join(_LAST_TRY_S)
+            worker.leave()
+        self._leaving = [worker for worker in (*self._leaving, *gone) if worker.alive]
         new = tuple(self._worker(channel) for channel in channels if channel not in known)
         self._workers = (*(known[channel] for channel in channels if channel in known), *new)
         self._resume(new)

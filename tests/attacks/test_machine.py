@@ -288,7 +288,7 @@ async def test_rewrite_the_journal(tmp_path: Path) -> None:
 
 @attack(Answer.TOLD)
 async def test_delete_all_of_it(tmp_path: Path) -> None:
-    """Delete everything that riskd has written.
+    """Delete everything that riskd has written, its notes beside the configuration and among the settings too.
 
     → A second person hears that the account is armed as if for the first time. The day's loss comes from the broker
     and locks anew; cooldowns and announced changes are lost.

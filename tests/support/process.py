@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 from riskd.simulator import SimulatedGateway
 
 WITHIN_S = 15.0
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
 class DaemonProcess:
@@ -63,14 +65,17 @@ class DaemonProcess:
 async def daemon_process(
     gateway: SimulatedGateway, config: Path, state_dir: Path, environment: Mapping[str, str]
 ) -> AsyncIterator[DaemonProcess]:
-    """Run the daemon on a gateway until the block ends."""
+    """Run the daemon on a gateway until the block ends.
+
+    Shape: riskd leaves a note beside its configuration, so the one that tests share is copied into the state directory.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "riskd.app.admin",
         "run",
         "--config",
-        str(config),
+        str(_own(config, state_dir)),
         "--state-dir",
         str(state_dir),
         "--json",
@@ -83,6 +88,13 @@ async def daemon_process(
         yield daemon
     finally:
         await daemon.kill()
+
+
+def _own(config: Path, state_dir: Path) -> Path:
+    if config.parent != FIXTURES:
+        return config
+    state_dir.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy(config, state_dir))
 
 
 def gateway_environment(gateway: SimulatedGateway) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ import msgspec
 import typer
 
 from riskd.adapters.projectx.settings import ProjectXSettings
-from riskd.app.state_place import default_state_dir
+from riskd.app.state_place import default_state_dir, notes_about
 from riskd.config.errors import ConfigErrors
 from riskd.config.loader import load_config
 from riskd.config.models import Config
@@ -27,6 +27,7 @@ from riskd.daemon.instance import AlreadyRunning, SingleInstance
 from riskd.daemon.logs import Logs, start_logs
 from riskd.daemon.reloading import Marks, Reloader, marks, refusal
 from riskd.daemon.runtime import Runtime, RuntimeSettings
+from riskd.daemon.whereabouts import Noting, StillThere, Whereabouts
 from riskd.domain.commands import Severity
 from riskd.notifications.channels import Channel
 from riskd.notifications.dead_man import DeadMan
@@ -62,9 +63,11 @@ def run_daemon(asked: Run) -> int:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         with SingleInstance(settings.state_dir, now=_wall()) as instance:
             claim_for(settings.state_dir, settings.broker.rest_url)
-            settings = replace(settings, killed=instance.abandoned)
-            return asyncio.run(_serve(config, settings, asked, known))
-    except (AlreadyRunning, AnotherBroker) as error:
+            places = _whereabouts(settings, asked)
+            lost = places.lost(settings.rules)
+            settings = replace(settings, killed=instance.abandoned, lost=lost)
+            return asyncio.run(_serve(config, settings, asked, known, places))
+    except (AlreadyRunning, AnotherBroker, StillThere) as error:
         return _refuse(str(error))
     except OSError as error:
         return _refuse(f"{settings.state_dir}: cannot be used: {error.strerror or error}; check paths.state")
@@ -162,7 +165,13 @@ def _wall() -> datetime:
     return datetime.now(UTC)
 
 
-async def _serve(config: Config, settings: RuntimeSettings, asked: Run, known: Marks) -> int:
+def _whereabouts(settings: RuntimeSettings, asked: Run) -> Whereabouts:
+    broker = settings.broker
+    folders = notes_about(asked.config, simulated=broker.on_this_machine)
+    return Whereabouts(settings.state_dir, folders, login=f"{broker.rest_url} {broker.username}")
+
+
+async def _serve(config: Config, settings: RuntimeSettings, asked: Run, known: Marks, whereabouts: Whereabouts) -> int:
     logs = start_logs(now=_wall, stream=sys.stdout, plain=not asked.as_json, secrets=_secrets(config))
     try:
         runtime = Runtime(settings, logs.logger)
@@ -171,7 +180,9 @@ async def _serve(config: Config, settings: RuntimeSettings, asked: Run, known: M
         _on_signals(stopped.set, reload=reloader.now)
         desk = AdminDesk(settings.state_dir, runtime, logs.logger)
         runtime.listen(desk.heard)
-        beside = [asyncio.create_task(reloader.run()), asyncio.create_task(desk.run())]
+        noting = Noting(whereabouts, runtime.state_manager.accounts, settings.state_dir, logs.logger)
+        runtime.listen(noting.heard)
+        beside = [asyncio.create_task(task) for task in (reloader.run(), desk.run(), noting.run(runtime.ready))]
         try:
             await runtime.start()
             spare_what_stays()
@@ -181,6 +192,7 @@ async def _serve(config: Config, settings: RuntimeSettings, asked: Run, known: M
             for task in beside:
                 task.cancel()
             await runtime.stop()
+            noting.end()
     finally:
         logs.close()
     return FAILED if runtime.failed.is_set() else OK

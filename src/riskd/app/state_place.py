@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from platformdirs import user_state_path
+from platformdirs import user_config_path, user_state_path
 
 from riskd.config.json_values import at
 
@@ -11,6 +11,16 @@ from riskd.config.json_values import at
 def default_state_dir() -> Path:
     """Return the user's own place for riskd's state."""
     return user_state_path("riskd", appauthor=False)
+
+
+def notes_about(config: Path, *, simulated: bool) -> tuple[Path, ...]:
+    """Return the folders with notes of which state directory was used: the configuration's, and the user's settings.
+
+    Shape: a simulated broker on this machine is noted beside the configuration only, so that a practice account can
+    begin anew with another folder.
+    """
+    beside = config.absolute().parent
+    return (beside,) if simulated else (beside, user_config_path("riskd", appauthor=False))
 
 
 def state_dir_of(config: Path) -> Path:

@@ -53,7 +53,7 @@ class RuntimeSettings:
     Shape: ``rules`` maps account id to the canonical text of its rules, ``unlisted`` is that of the login's other
     accounts, None where they are only reported. ``confirm`` is None where nobody can be asked.
     ``at_start`` are the sections of the configuration that only a start takes over. ``killed`` says that the run before
-    did not come to its end.
+    did not come to its end. ``lost`` maps the accounts of which what was last written is not here to where it was.
     Units: ``status_every_s`` real seconds between status lines in the log, None for none; ``patience_s`` for how many
     an account may be unprotected before people are told.
     """
@@ -70,6 +70,7 @@ class RuntimeSettings:
     admin_under_lockout: UnderLockout = "refuse"
     dead_man: DeadMan | None = None
     killed: bool = False
+    lost: Mapping[str, str] = field(default_factory=dict)
     patience_s: float = PATIENCE_S
 
 
@@ -294,7 +295,7 @@ class Runtime:
         self._begun = True
         self._tell_return()
         self._second_person.begin()
-        self.publish(DaemonStarted(doubtful=self._doubtful, last_at=self._journal.last_at))
+        self.publish(DaemonStarted(doubtful=self._doubtful, last_at=self._journal.last_at, lost=self._settings.lost))
         self._accounts.propose_rules()
         held, self._held = self._held, []
         for event, broker_at in held:

@@ -10,6 +10,7 @@ from riskd.daemon.life import first_armed
 from riskd.daemon.telling import Teller
 from riskd.domain.commands import Severity
 from riskd.domain.events import AccountArmed
+from riskd.engine.account_fold import LOST
 from riskd.engine.core import Core
 from riskd.ports import Clock, Publish
 from riskd.rules.registry import compile_rulebook
@@ -159,6 +160,8 @@ class WatchedAccounts:
             self.to_arm.add(account)
 
     async def _may_enforce(self, account: str) -> bool:
+        if any(cause.cause == LOST for cause in self._states[account].no_new_risk):
+            return True  # it was enforced before, and losing what riskd wrote is no way out of that
         if self._confirm is None:
             return self._wanted.arming == "enforce"
         consequences = preview(self._core, account, compile_rulebook, self._clock.now())

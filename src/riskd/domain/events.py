@@ -4,6 +4,7 @@ Events are facts from outside: what the broker reported, how a command ended, wh
 They are named in the past tense, carry what was said and judge nothing.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -208,11 +209,13 @@ class DaemonStarted(Event, frozen=True, tag="started"):
     """riskd started with what it had written: nothing is reconciled, and no outcome is known of what was under way.
 
     Shape: ``doubtful`` says that the end of the journal could not be trusted, as after a power cut; ``last_at`` is
-    when the run before it was last heard of.
+    when the run before it was last heard of. ``lost`` maps the accounts that were enforced, and of which what was last
+    written is not here, to where it was.
     """
 
     doubtful: bool = False
     last_at: datetime | None = None
+    lost: Mapping[str, str] = {}
 
 
 class ClockTicked(Event, frozen=True, tag="tick"):

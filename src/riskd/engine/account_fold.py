@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from riskd.domain.account import AccountState, PnlSettings, Reported
+from riskd.domain.account import AccountState, NoNewRisk, PnlSettings, Reported
 from riskd.domain.booking import book_fill, with_item
 from riskd.domain.calendar import day_start
 from riskd.domain.events import (
@@ -29,6 +29,8 @@ ENDED_KEPT: Final = 200
 """How many of the orders that ended last are remembered, so that a report that comes late does not bring one back."""
 DOUBTFUL: Final = "doubtful journal"
 """The cause of taking no new risk after a start from files whose end cannot be trusted, until reconciled."""
+LOST: Final = "lost state"
+"""The cause of taking no new risk where what riskd last wrote of an account is not there any more."""
 _replace: Final = msgspec.structs.replace
 
 
@@ -147,9 +149,26 @@ def fold_snapshot(state: AccountState, event: SnapshotReported, context: Context
     state, adopted = _positions(state, event.positions, context)
     recheck = 0 if event.asked_seq >= state.recheck_seq else state.recheck_seq
     state = _cross_checked(_with_base(state, event.balance))
-    trusted = tuple(cause for cause in state.no_new_risk if cause.cause != DOUBTFUL)
-    state = _replace(state, reconciled=True, recheck_seq=recheck, snapshot_seq=event.asked_seq, no_new_risk=trusted)
+    state = _replace(
+        state,
+        reconciled=True,
+        recheck_seq=recheck,
+        snapshot_seq=event.asked_seq,
+        no_new_risk=_known_better(state),
+    )
     return Snapshot(state, void=False, adopted=adopted)
+
+
+def _known_better(state: AccountState) -> tuple[NoNewRisk, ...]:
+    """Return the causes of taking no new risk now that the broker has shown what is held.
+
+    Shape: doubt about the journal is over. An account of which nothing was known may keep what it held at first sight.
+    """
+    causes = tuple(cause for cause in state.no_new_risk if cause.cause != DOUBTFUL)
+    if state.snapshot_seq or state.reconciled:
+        return causes
+    held = {contract: position.quantity for contract, position in state.positions.items()}
+    return tuple(_replace(cause, allowance=held) if cause.cause == LOST else cause for cause in causes)
 
 
 def _answered(state: AccountState, event: SnapshotReported) -> AccountState:

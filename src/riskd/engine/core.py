@@ -14,7 +14,7 @@ import msgspec
 from riskd.domain.account import AccountState, NoNewRisk
 from riskd.domain.account_view import AccountView
 from riskd.domain.booking import with_item
-from riskd.domain.commands import AnyCommand, Severity
+from riskd.domain.commands import Alert, AnyCommand, Severity
 from riskd.domain.events import (
     AccountArmed,
     AccountEvent,
@@ -34,6 +34,7 @@ from riskd.domain.events import (
 from riskd.domain.market import Quote
 from riskd.domain.violations import RuleViolation
 from riskd.engine import risk_engine, rule_changes
+from riskd.engine.account_fold import LOST
 from riskd.engine.closes import progressed
 from riskd.engine.deadlines import next_deadline
 from riskd.engine.draft import Draft
@@ -49,6 +50,7 @@ from riskd.engine.reports import (
     booking_alerts,
     gap_alert,
     instrument_alerts,
+    lost_alert,
     silence_alerts,
     violation_alert,
 )
@@ -183,6 +185,7 @@ class Core:
                 work.commands.extend(silence_alerts(contract, holders, envelope))
             case DaemonStarted():
                 manager.restart(event, envelope.at)
+                work.commands.extend(self._lost(event, envelope))
             case ConnectionChanged():
                 manager.book_connection(event, envelope.at)
             case RulesApplied():
@@ -267,6 +270,12 @@ class Core:
                 return _replace(state, close_requests=requests)
             case _:
                 return state
+
+    def _lost(self, event: DaemonStarted, envelope: Envelope) -> Iterable[Alert]:
+        for account, was_in in sorted(event.lost.items()):
+            state = self.state_manager.accounts[account]
+            until = next((cause.until for cause in state.no_new_risk if cause.cause == LOST), None)
+            yield lost_alert(state, was_in, until, envelope)
 
     def _release(self, account: str, by: str, envelope: Envelope, work: _Work) -> None:
         release = released(self.state_manager.view(account, envelope.at), by)

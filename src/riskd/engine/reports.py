@@ -60,6 +60,15 @@ def gap_alert(seen: int, view: AccountView, since: datetime, envelope: Envelope)
     return alert(state.account, envelope, "gap", Severity.WARNING if seen or state.locked else Severity.INFO, text)
 
 
+def lost_alert(state: AccountState, was_in: str, until: datetime | None, envelope: Envelope) -> Alert:
+    """Tell that what riskd last wrote about an account is not there, and what follows from it."""
+    text = (
+        f"what riskd last wrote about this account was in {was_in} and is not there any more: its lockouts, waiting "
+        f"changes and high-water marks may be forgotten, so it takes no new risk until {until_text(until)}"
+    )
+    return alert(state.account, envelope, "lost", Severity.CRITICAL, text)
+
+
 def instrument_alerts(instrument: Instrument, accounts: Iterable[str], envelope: Envelope) -> Iterable[Alert]:
     """Tell every account of a contract whose record contradicts the built-in table."""
     if not instrument.quarantined:

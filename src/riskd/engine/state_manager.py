@@ -28,6 +28,7 @@ from riskd.domain.instruments import Instrument, table_instrument, unknown_instr
 from riskd.domain.market import Quote, filled, quoted, settled
 from riskd.engine.account_fold import (
     DOUBTFUL,
+    LOST,
     Context,
     fold_account,
     fold_fill,
@@ -35,6 +36,7 @@ from riskd.engine.account_fold import (
     fold_position,
     fold_snapshot,
 )
+from riskd.engine.rule_changes import loosening_due
 
 _replace: Final = msgspec.structs.replace
 _DEFAULT: Final = PnlSettings()
@@ -273,8 +275,11 @@ class StateManager:
     def restart(self, event: DaemonStarted, at: datetime) -> None:
         """Forget what a new process cannot know: that anything is reconciled, and how outstanding requests ended.
 
-        Shape: after files whose end cannot be trusted, no new risk is taken until the accounts are reconciled.
+        Shape: after files whose end cannot be trusted, no new risk is taken until the accounts are reconciled; where
+        what was last written of an account is lost, for as long as a loosening of its rules would wait (ADR 0017).
         """
+        for name in event.lost:
+            self.accounts[name] = _lost(self.ensure(name, at), at)
         for name, state in self.accounts.items():
             self.accounts[name] = _replace(
                 state,
@@ -292,6 +297,15 @@ def _doubt(state: AccountState, at: datetime) -> NoNewRisk:
     reason = "the end of the journal cannot be trusted"
     allowance = {contract: position.quantity for contract, position in state.positions.items()}
     return NoNewRisk(cause=DOUBTFUL, until=None, since=at, reason=reason, allowance=allowance)
+
+
+def _lost(state: AccountState, at: datetime) -> AccountState:
+    if any(cause.cause == LOST for cause in state.no_new_risk):
+        return state
+    allowance = {contract: position.quantity for contract, position in state.positions.items()}
+    reason = "what riskd last wrote about the account is not there any more"
+    stop = NoNewRisk(cause=LOST, until=loosening_due(at), since=at, reason=reason, allowance=allowance)
+    return _replace(state, no_new_risk=(*state.no_new_risk, stop))
 
 
 def _unknown(close: Close, seq: int) -> Close:

@@ -53,7 +53,7 @@ def book_fill(
     """Book one fill; a trade id that is known already changes nothing but what it adds or takes back.
 
     Shape: ``at`` is riskd's time, which bounds the broker's stamp wherever time is counted from it. The order of fills
-    is that of the stamps themselves.
+    and of lots is that of the stamps themselves.
     """
     place = Place(instrument, method, seq, at)
     known = state.fills.get(fill.trade_id)

@@ -63,7 +63,7 @@ def lot_of(fill: Fill, place: Place) -> Lot:
     return Lot(
         quantity=fill.signed,
         price=fill.price,
-        opened_at=min(fill.at, place.at),
+        opened_at=fill.at,
         seq=place.seq,
         trade_id=fill.trade_id,
         order_id=fill.order_id,
@@ -142,11 +142,9 @@ def _by_trade(position: Position | None) -> Mapping[str, Lot]:
 
 
 def _lot_again(fill: Fill, known: Lot | None, state: AccountState, place: Place) -> Lot:
-    """Return the lot of a fill, opened when it was before if it is still open."""
+    """Return the lot of a fill, with its place of before if it is still open."""
     lot = lot_of(fill, place)
-    if known is None:
-        return _replace(lot, seq=state.last_fill_seq)
-    return _replace(lot, seq=known.seq, opened_at=known.opened_at)
+    return _replace(lot, seq=known.seq if known is not None else state.last_fill_seq)
 
 
 def _in_order(fills: Iterable[Fill]) -> list[Fill]:

@@ -7,13 +7,14 @@ arrival.
 
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import IntEnum
 from typing import Final
 
 import msgspec
 
+from riskd.domain.calendar import day_end, trading_day
 from riskd.domain.events import (
     AnyEvent,
     ClockTicked,
@@ -102,6 +103,7 @@ class EventBus:
         self._draining = False
         self.last_seq = last_seq
         self._last_at = last_at
+        self._day_ends_at = datetime.min.replace(tzinfo=UTC)
 
     def publish(self, event: AnyEvent, *, broker_at: datetime | None = None) -> None:
         """Queue an event and, unless one is being handled already, handle all that wait."""
@@ -166,7 +168,7 @@ class EventBus:
         return self._enveloped(event, waiting.broker_at)
 
     def _enveloped(self, event: AnyEvent, broker_at: datetime | None) -> Envelope:
-        at = _with_what_it_shows(self._now(), event)
+        at = self._time_of(event)
         if self._last_at is not None and at < self._last_at:
             at = self._last_at
         self._last_at = at
@@ -175,20 +177,30 @@ class EventBus:
             broker_at = at
         return Envelope(seq=self.last_seq, at=at, event=event, broker_at=broker_at)
 
+    def _time_of(self, event: AnyEvent) -> datetime:
+        """Return riskd's time, or the broker's stamp where the event shows that its new TradingDay has begun.
 
-def _with_what_it_shows(now: datetime, event: AnyEvent) -> datetime:
-    """Return the time, which is later than riskd's clock says where a trade or a price was stamped later.
+        Shape: riskd's clock may trail by a moment, and a trade of the new day must not be booked to the old one, nor
+        its first price become the one at which positions were carried in. Nowhere else is time moved: waits go by it.
+        """
+        now = self._now()
+        if now >= self._day_ends_at:
+            self._day_ends_at = day_end(trading_day(now))
+        if now + BEHIND < self._day_ends_at:
+            return now
+        stamp = _stamp(event)
+        return now if stamp is None or stamp < self._day_ends_at else min(stamp, now + BEHIND)
 
-    A trade of the new TradingDay must not be booked to the old one because riskd's clock trails, nor may its first
-    price become the one at which positions were carried in.
-    """
+
+def _stamp(event: AnyEvent) -> datetime | None:
+    """Return the broker's time of the newest trade or price in an event."""
     match event:
         case Fill(at=stamp) | QuoteReported(at=stamp):
-            return now if stamp <= now else min(stamp, now + BEHIND)
+            return stamp
         case SnapshotReported(fills=fills) if fills:
-            return max(now, min(max([fill.at for fill in fills]), now + BEHIND))
+            return max([fill.at for fill in fills])
         case _:
-            return now
+            return None
 
 
 def conflate(first: QuoteReported, second: QuoteReported) -> QuoteReported:

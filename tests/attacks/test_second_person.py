@@ -86,16 +86,17 @@ async def test_take_the_second_person_off_the_list_under_a_lockout(tmp_path: Pat
 
 @attack(Answer.TOLD)
 async def test_allow_it_first(tmp_path: Path) -> None:
-    """With `admin_under_lockout: "allow"` set before the lockout, delete the channel under the lockout.
+    """Set `admin_under_lockout: "allow"` before the lockout, and delete the channel under the lockout.
 
-    → It is done as asked; whoever is taken off the list hears of it.
+    → Both are done as asked, and both are told to whoever is on the list at that moment.
     """
-    async with scene(tmp_path, LOSS) as all_of_it:
-        settings = replace(all_of_it.settings, admin_under_lockout="allow")
-        async with all_of_it.daemon(settings) as daemon:
-            await loses(daemon)
-            daemon.runtime.reload(without_coach(LOSS, policy="allow"))
-            await all_of_it.coach.containing("notification channels changed: coach removed")
+    async with scene(tmp_path, LOSS) as all_of_it, all_of_it.daemon() as daemon:
+        coach = Channel(name="coach", url=all_of_it.coach.url)
+        daemon.runtime.reload(without_coach(LOSS, coach, policy="allow"))
+        await all_of_it.coach.containing("admin_under_lockout changed: refuse")
+        await loses(daemon)
+        daemon.runtime.reload(without_coach(LOSS, policy="allow"))
+        await all_of_it.coach.containing("notification channels changed: coach removed")
 
 
 @attack(Answer.TOLD)

@@ -49,6 +49,8 @@ class SecondPerson:
         """Tell whom the run before told and this one does not; what it refused under a lockout stays refused."""
         if self._locked and self._before.admin_under_lockout != self._policy:
             self._wanted, self._policy = (self._channels, self._policy), self._before.admin_under_lockout
+        elif self._before.admin_under_lockout != self._policy:
+            self._tell(f"admin_under_lockout changed: {self._before.admin_under_lockout} → {self._policy}")
         missing = self._before.missing(self._channels)
         if missing:
             locked = f" while {_named(self._locked)} locked" if self._locked else ""
@@ -59,6 +61,8 @@ class SecondPerson:
         """Take over what a changed configuration says, as far as it may apply now."""
         locked = self._locked
         if not locked or self._policy == "allow":
+            if policy != self._policy:
+                self._tell(f"admin_under_lockout changed: {self._policy} → {policy}")
             self._wanted, self._policy = None, policy
             self._use(channels)
             return

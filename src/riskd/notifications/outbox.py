@@ -83,7 +83,7 @@ class Outbox:
         return True
 
     def waiting(self) -> list[Letter]:
-        """Return the letters of earlier runs, oldest first; a file that is none is set aside."""
+        """Return the letters that nobody has delivered, oldest first; a file that is none is set aside."""
         found = [self._read(path) for path in sorted(self._directory.glob("*.json"))]
         return [letter for letter in found if letter is not None]
 
@@ -93,6 +93,8 @@ class Outbox:
     def _read(self, path: Path) -> Letter | None:
         try:
             letter = msgspec.json.decode(path.read_bytes(), type=Letter)
+        except FileNotFoundError:
+            return None  # delivered at this moment, by a channel that is being taken off the list
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             path.replace(path.with_suffix(".unreadable"))
             self._log.error("outbox file set aside, it is no notification", file=str(path), why=str(error))

@@ -63,6 +63,10 @@ class Tenant(Protocol):
         """Read what was missed; the link counts as up when this returns."""
         ...
 
+    def came_back(self) -> None:
+        """Take note that the link is reported up after it had been down."""
+        ...
+
 
 class Connection(picows.WSListener):
     """One socket to one hub, from the handshake to its end."""
@@ -191,6 +195,7 @@ class Hub:
         self._connection: Connection | None = None
         self._replace = asyncio.Event()
         self._why = ""
+        self._was_up = False
         self.tried = asyncio.Event()
 
     async def keep(self) -> None:
@@ -211,8 +216,7 @@ class Hub:
         token = self._new_token()
         try:
             connection = await self._begin(token)
-            self._links.up(self._link)
-            self.tried.set()
+            self._report_up()
             while await self._is_to_be_replaced(connection):
                 self._log.info("hub_connection_renewed", link=self._link.value, why=self._why)
                 token = self._new_token()
@@ -226,6 +230,13 @@ class Hub:
             return str(error)
         finally:
             self._let_go()
+
+    def _report_up(self) -> None:
+        again, self._was_up = self._was_up, True
+        self._links.up(self._link)
+        self.tried.set()
+        if again:
+            self._tenant.came_back()
 
     def _new_token(self) -> str:
         """Return the token for a new connection; a fresher one that comes while it opens asks for the next."""

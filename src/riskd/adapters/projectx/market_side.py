@@ -74,6 +74,9 @@ class MarketSide:
         """Give the feed time to speak again; quotes are not replayed."""
         self._feed.excuse(self._context.clock.now(), monotonic())
 
+    def came_back(self) -> None:
+        """Wait for quotes; there is nothing to read."""
+
     async def keep_watch(self) -> None:
         """Report silence for ever."""
         every_s = min(self._context.settings.stale_after_s / 4, _LOOK_EVERY_S)

@@ -66,6 +66,10 @@ class UserSide:
         """Read what was missed."""
         await self._catch_up()
 
+    def came_back(self) -> None:
+        """Look once more: what was read before the hub was back may be older than its first events, and is told now."""
+        self._on_doubt(None)
+
     def reconciled(self, snapshot: SnapshotReported) -> None:
         """Publish a snapshot, and watch what it holds."""
         self._context.publish(snapshot)

@@ -210,12 +210,13 @@ class DaemonStarted(Event, frozen=True, tag="started"):
 
     Shape: ``doubtful`` says that the end of the journal could not be trusted, as after a power cut; ``last_at`` is
     when the run before it was last heard of. ``lost`` maps the accounts that were enforced, and of which what was last
-    written is not here, to where it was.
+    written is not here, to where it was; ``broker`` names the broker whose accounts they are.
     """
 
     doubtful: bool = False
     last_at: datetime | None = None
     lost: Mapping[str, str] = {}
+    broker: str = ""
 
 
 class ClockTicked(Event, frozen=True, tag="tick"):

@@ -8,6 +8,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
+from riskd.domain.events import DaemonStarted
 from riskd.ports import JournalEntry
 from riskd.storage.journal_lines import (
     GENESIS,
@@ -56,6 +57,8 @@ _LOCKING: Final = re.compile(rb'"type":"(?:lock|unlock)"')
 _FILES_OF_LOCKOUTS: Final = 10
 """Two weeks of trading: no lockout that ends by itself lasts as long."""
 
+_STARTING: Final = b'"type":"started"'
+
 OnBreak = Callable[[ChainBreak], None]
 
 
@@ -102,6 +105,29 @@ def read_lockouts(directory: Path) -> Iterator[JournalEntry]:
                 if _LOCKING.search(line) and line.endswith(b"\n"):
                     with suppress(msgspec.DecodeError):
                         yield read_entry(line)
+
+
+def last_broker(directory: Path) -> str:
+    """Return the broker that the last start of riskd in the journal names, "" where none does.
+
+    Errors: OSError.
+    """
+    for path in reversed(journal_files(directory) if directory.is_dir() else []):
+        found = ""
+        with path.open("rb") as file:
+            for line in file:
+                if _STARTING in line and line.endswith(b"\n"):
+                    found = _broker_of(line) or found
+        if found:
+            return found
+    return ""
+
+
+def _broker_of(line: bytes) -> str:
+    with suppress(msgspec.DecodeError):
+        event = read_entry(line).envelope.event
+        return event.broker if isinstance(event, DaemonStarted) else ""
+    return ""
 
 
 def verify(directory: Path) -> Verification:

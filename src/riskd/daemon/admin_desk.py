@@ -1,7 +1,7 @@
 """What an admin asks of a running riskd: a file in the state directory, answered by another beside it.
 
-Whoever may write there may ask; whether anything comes of it is for the core to say. What was asked while nobody
-listened is thrown away: an old wish must not come true later.
+Whoever may write there may ask; whether anything comes of it is for the core to say. What was asked before riskd
+listened is refused: an old wish must not come true later.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from riskd.domain.events import Envelope, LockoutReleased
 from riskd.engine.core import Step
 from riskd.ports import Control, ReadModel
 from riskd.rules.registry import suggestion
-from riskd.storage.durability import make_directory, replace, write_over
+from riskd.storage.durability import make_directory, write_whole
 
 LOOK_EVERY_S: Final = 0.25
 FOLDER: Final = "requests"
@@ -39,6 +39,9 @@ class Answer(msgspec.Struct, frozen=True):
 
     done: bool
     text: str
+
+
+_STARTING: Final = Answer(done=False, text="riskd was starting and had not heard the broker yet; ask again")
 
 
 class Riskd(ReadModel, Control, Protocol):
@@ -64,10 +67,10 @@ class AdminDesk:
 
     async def run(self) -> None:
         """Look, for ever; a folder that cannot be used is logged once until it works again."""
-        failing = not self._looked(self._clear)
+        failing = not self._looked(self._begin)
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            failing = not self._looked(self._serve, quiet=failing)
+            failing = not self._looked(lambda: self._serve(self._answer), quiet=failing)
 
     def _looked(self, look: Callable[[], None], *, quiet: bool = False) -> bool:
         try:
@@ -78,18 +81,19 @@ class AdminDesk:
             return False
         return True
 
-    def _clear(self) -> None:
+    def _begin(self) -> None:
         make_directory(self._folder)
-        for old in sorted(self._folder.iterdir()):
-            old.unlink(missing_ok=True)
+        for old in sorted(self._folder.glob(f"*{ANSWER}")):
+            old.unlink()
+        self._serve(lambda _: _STARTING)
 
-    def _serve(self) -> None:
+    def _serve(self, answer: Callable[[bytes], Answer]) -> None:
         for file in sorted(self._folder.glob(f"*{REQUEST}")):
             text = file.read_bytes()[:_LONGEST]
             file.unlink()
-            answer = self._answer(text)
-            self._log.warning("request", text=answer.text, done=answer.done)
-            leave(self._folder, file.name.removesuffix(REQUEST) + ANSWER, answer)
+            answered = answer(text)
+            self._log.warning("request", text=answered.text, done=answered.done)
+            leave(self._folder, file.name.removesuffix(REQUEST) + ANSWER, answered)
 
     def _answer(self, text: bytes) -> Answer:
         try:
@@ -103,7 +107,7 @@ class AdminDesk:
                 done=False, text=f'riskd knows no account "{request.account}"{near}; it knows {", ".join(known)}'
             )
         if not self._riskd.ready.is_set():
-            return Answer(done=False, text="riskd is starting and has not heard the broker yet; try again in a moment")
+            return _STARTING
         self._told.clear()
         self._riskd.release(request.account, request.by)
         for told in self._told:
@@ -116,6 +120,4 @@ def leave(folder: Path, name: str, what: msgspec.Struct) -> None:
 
     Errors: OSError.
     """
-    half = folder / f"{name}.tmp"
-    write_over(half, msgspec.json.encode(what))
-    replace(half, folder / name)
+    write_whole(folder / name, msgspec.json.encode(what))

@@ -3,12 +3,13 @@
 A simulated broker on this machine says what time it is. Shown to the accounts of a real one it would end every lockout.
 """
 
-import os
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
+
+from riskd.storage.durability import write_whole
 
 FILE: Final = "broker.json"
 THIS_MACHINE: Final = "this machine"
@@ -42,7 +43,7 @@ def claim_for(directory: Path, rest_url: str) -> None:
     wanted = THIS_MACHINE if host in _LOOPBACK else host
     owner = _owner(directory / FILE)
     if owner is None:
-        _write(directory / FILE, wanted)
+        write_whole(directory / FILE, msgspec.json.encode(Belonging(wanted)) + b"\n")
     elif owner != wanted:
         raise AnotherBroker(directory, owner, wanted)
 
@@ -52,12 +53,3 @@ def _owner(file: Path) -> str | None:
         return msgspec.json.decode(file.read_bytes(), type=Belonging).broker
     except (FileNotFoundError, msgspec.MsgspecError):
         return None
-
-
-def _write(file: Path, broker: str) -> None:
-    half = file.with_suffix(".tmp")
-    with half.open("wb") as stream:
-        stream.write(msgspec.json.encode(Belonging(broker)) + b"\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    half.replace(file)

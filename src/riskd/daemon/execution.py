@@ -101,9 +101,9 @@ class Executor:
                 self._alert(command)
             case EnforcementEnded():
                 self._enforced(command)
-            case LockAccount():
+            case LockAccount() | StartCooldown():
                 self._log.warning(
-                    "locked",
+                    "locked" if isinstance(command, LockAccount) else "cooldown",
                     account=command.account,
                     seq=seq,
                     rule=command.cause,
@@ -112,15 +112,6 @@ class Executor:
                 )
             case UnlockAccount():
                 self._log.info("unlocked", account=command.account, seq=seq)
-            case StartCooldown():
-                self._log.warning(
-                    "cooldown",
-                    account=command.account,
-                    seq=seq,
-                    rule=command.cause,
-                    until=command.until,
-                    reason=command.reason,
-                )
             case ClosePosition():
                 self._log.warning(
                     "close",

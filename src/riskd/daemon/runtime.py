@@ -190,7 +190,7 @@ class Runtime:
         took_ms = (perf_counter_ns() - started) // 1_000_000
         armed = self._accounts.armed
         left = [account for account in self.watched if account not in armed]
-        self.log.info("ready", accounts=armed, not_armed=left, took_ms=took_ms)
+        self.log.info("ready", accounts=list(armed), not_armed=left, took_ms=took_ms)
         self.ready.set()
         self._accounts.logged_in(broker)
         if self._settings.dead_man is not None:

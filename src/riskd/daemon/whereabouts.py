@@ -21,7 +21,7 @@ from riskd.domain.account import AccountState
 from riskd.domain.commands import LockAccount, StartCooldown
 from riskd.domain.events import AccountArmed, Envelope, RulesProposed
 from riskd.engine.core import Step
-from riskd.storage.durability import make_directory, replace, write_over
+from riskd.storage.durability import make_directory, write_whole
 from riskd.storage.journal_lines import journal_files, last_line
 
 IDENTITY: Final = "identity.json"
@@ -195,6 +195,4 @@ def _read(note: Path) -> Note:
 
 def _save(path: Path, what: msgspec.Struct) -> None:
     make_directory(path.parent)
-    half = path.with_name(f"{path.name}.tmp")
-    write_over(half, msgspec.json.format(msgspec.json.encode(what), indent=2) + b"\n")
-    replace(half, path)
+    write_whole(path, msgspec.json.format(msgspec.json.encode(what), indent=2) + b"\n")

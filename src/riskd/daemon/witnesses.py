@@ -4,7 +4,6 @@ Only the hash of an address is kept: it is a secret.
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -13,6 +12,7 @@ import msgspec
 
 from riskd.daemon.configuration import UnderLockout
 from riskd.notifications.channels import Channel
+from riskd.storage.durability import write_whole
 
 FILE: Final = "witnesses.json"
 
@@ -47,12 +47,7 @@ def remember(directory: Path, channels: Iterable[Channel], admin_under_lockout: 
     Errors: OSError.
     """
     text = msgspec.json.encode(Witnesses(_hashes(channels), admin_under_lockout))
-    half = (directory / FILE).with_suffix(".tmp")
-    with half.open("wb") as file:
-        file.write(msgspec.json.format(text, indent=2) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    half.replace(directory / FILE)
+    write_whole(directory / FILE, msgspec.json.format(text, indent=2) + b"\n")
 
 
 def _hashes(channels: Iterable[Channel]) -> dict[str, str]:

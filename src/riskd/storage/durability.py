@@ -82,6 +82,17 @@ def replace(source: Path, target: Path) -> None:
             source.replace(target)
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Put a file in place in one step, so that whoever reads it sees all of the old one or all of the new one.
+
+    Errors: OSError.
+    """
+    half = path.with_name(f"{path.name}.tmp")
+    write_over(half, content)
+    replace(half, path)
+    sync_directory(path.parent)
+
+
 def aside(path: Path, why: str, now: datetime) -> Path:
     """Return a name beside a file that is not taken, with the reason and the date in it."""
     stem = f"{path.name}.{why}-{now:%Y%m%dT%H%M%SZ}"

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from riskd.config.errors import ConfigErrors
+from riskd.config.loader import load_config
+from riskd.daemon.belonging import AnotherBroker, broker_name, claim_for
 from riskd.simulator import SimulatedGateway
 from tests.attacks.catalogue import Answer, attack
 from tests.attacks.people import LOSS, MAX4, Scene, scene
@@ -165,13 +168,51 @@ async def test_point_it_at_a_broker_of_ones_own(tmp_path: Path) -> None:
 
     → A state directory belongs to one broker: riskd does not start on it with another, and says why.
     """
-    real = {**NO_HOOK, "RISKD_REST_URL": "https://broker.invalid", "RISKD_USER_HUB_URL": "https://broker.invalid"}
+    addresses = ("RISKD_REST_URL", "RISKD_USER_HUB_URL", "RISKD_MARKET_HUB_URL")
+    real = {**NO_HOOK, **dict.fromkeys(addresses, "https://broker.invalid")}
     async with SimulatedGateway(gateway_settings()) as gateway:
         async with daemon_process(gateway, CONFIG, tmp_path, real) as daemon:
             await daemon.line("link_down")
         async with daemon_process(gateway, CONFIG, tmp_path, NO_HOOK) as daemon:
             assert await daemon.process.wait() == 2
             assert daemon.lines == []
+
+
+@attack(Answer.STOPPED)
+@pytest.mark.slow
+async def test_edit_whose_broker_it_is(tmp_path: Path) -> None:
+    """Edit or delete the file that says to which broker the state directory belongs.
+
+    → The journal says it as well, and its lines are chained.
+    """
+    async with SimulatedGateway(gateway_settings()) as gateway:
+        async with daemon_process(gateway, CONFIG, tmp_path / "state", NO_HOOK) as daemon:
+            await daemon.line("ready")
+        (tmp_path / "state" / "broker.json").write_text('{"broker":"broker.invalid"}', encoding="utf-8")
+        addresses = ("RISKD_REST_URL", "RISKD_USER_HUB_URL", "RISKD_MARKET_HUB_URL")
+        other = {**NO_HOOK, **dict.fromkeys(addresses, "https://broker.invalid")}
+        async with daemon_process(gateway, CONFIG, tmp_path / "state", other) as daemon:
+            assert await daemon.process.wait() == 2
+
+
+@attack(Answer.STOPPED)
+def test_feed_it_prices_of_ones_own(tmp_path: Path) -> None:
+    """Leave the broker's address and name a market hub of one's own, whose prices show no loss.
+
+    → All addresses count: with another one of them the state directory belongs to another broker, and a hub on this
+    machine beside a broker that is not is a mistake in the file.
+    """
+    real = ("https://api.broker.example", "https://rtc.broker.example/hubs/user")
+    claim_for(tmp_path, broker_name((*real, "https://rtc.broker.example/hubs/market")))
+    with pytest.raises(AnotherBroker, match=r"rtc\.mine\.example"):
+        claim_for(tmp_path, broker_name((*real, "https://rtc.mine.example/hubs/market")))
+
+    raw = json.loads(CONFIG.read_text(encoding="utf-8"))
+    raw["broker"].update(rest_url=real[0], user_hub_url=real[1], market_hub_url="http://127.0.0.1:5000/hubs/market")
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(raw), encoding="utf-8")
+    with pytest.raises(ConfigErrors, match="this machine"):
+        load_config(file, environment={"RISKD_USERNAME": "u", "RISKD_API_KEY": "k", **NO_HOOK})
 
 
 @attack(Answer.TOLD)
@@ -300,28 +341,6 @@ async def test_delete_all_of_it(tmp_path: Path) -> None:
         async with all_of_it.daemon() as daemon:
             await daemon.until(lambda: daemon.state.locked)
             await all_of_it.coach.containing("account 101 is armed for the first time here")
-
-
-@attack(Answer.TOLD)
-async def test_restore_a_backup(tmp_path: Path) -> None:
-    """Keep a copy of riskd's files from before the lockout and put it back.
-
-    → The trades since then are read from the broker, so that the day's loss locks anew. The start tells since when
-    riskd knows of nothing, and the journal's hashes that went out with the dead-man's ping are not in the copy.
-    """
-    async with scene(tmp_path, LOSS) as all_of_it:
-        state, copy = all_of_it.settings.state_dir, tmp_path / "copy"
-        async with all_of_it.daemon():
-            pass
-        shutil.copytree(state, copy)
-        async with all_of_it.daemon() as daemon:
-            await daemon.move_time("2026-03-10 11:00")
-            await locks_out(daemon)
-        shutil.rmtree(state)
-        shutil.copytree(copy, state)
-        async with all_of_it.daemon() as daemon:
-            await daemon.until(lambda: daemon.state.locked)
-            await all_of_it.coach.containing("it was down from 2026-03-10 09:30:00 CT to 2026-03-10 11:00")
 
 
 @attack(Answer.STOPPED)

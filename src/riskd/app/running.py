@@ -62,7 +62,7 @@ def run_daemon(asked: Run) -> int:
     try:
         settings.state_dir.mkdir(parents=True, exist_ok=True)
         with SingleInstance(settings.state_dir, now=_wall()) as instance:
-            claim_for(settings.state_dir, settings.broker.rest_url)
+            claim_for(settings.state_dir, settings.broker_name)
             places = _whereabouts(settings, asked)
             lost = places.lost(settings.rules)
             settings = replace(settings, killed=instance.abandoned, lost=lost)

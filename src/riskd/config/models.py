@@ -3,7 +3,7 @@
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from riskd.rules.pnl_settings import PnlParams
@@ -58,6 +58,15 @@ class BrokerConfig(Section):
     market_hub_url: Url
     username: Name
     api_key: SecretStr
+
+    @model_validator(mode="after")
+    def _one_broker(self) -> "BrokerConfig":
+        here = {urlsplit(url).hostname in _LOOPBACK for url in (self.rest_url, self.user_hub_url, self.market_hub_url)}
+        if len(here) > 1:
+            raise PydanticCustomError(
+                "one_broker", "one address is on this machine and another is not: they belong to one broker"
+            )
+        return self
 
 
 class RuleEntryConfig(Section):

@@ -3,6 +3,7 @@
 A simulated broker on this machine says what time it is. Shown to the accounts of a real one it would end every lockout.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from riskd.storage.durability import write_whole
+from riskd.storage.journal_reading import last_broker
 
 FILE: Final = "broker.json"
 THIS_MACHINE: Final = "this machine"
@@ -17,7 +19,7 @@ _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Belonging(msgspec.Struct, frozen=True):
-    """The broker's host name, or that it is a simulated one on this machine."""
+    """The broker's host names, or that it is a simulated one on this machine."""
 
     broker: str
 
@@ -34,22 +36,26 @@ class AnotherBroker(Exception):
         )
 
 
-def claim_for(directory: Path, rest_url: str) -> None:
+def broker_name(addresses: Iterable[str]) -> str:
+    """Return what tells a broker from another: the machines that it is reached at."""
+    hosts = {urlsplit(address).hostname or "" for address in addresses}
+    return THIS_MACHINE if hosts <= _LOOPBACK else ", ".join(sorted(hosts))
+
+
+def claim_for(directory: Path, wanted: str) -> None:
     """Make sure that a state directory belongs to this broker; one that belongs to nobody does from now on.
 
     Errors: AnotherBroker; OSError when the directory cannot be read or written.
     """
-    host = urlsplit(rest_url).hostname or ""
-    wanted = THIS_MACHINE if host in _LOOPBACK else host
-    owner = _owner(directory / FILE)
-    if owner is None:
-        write_whole(directory / FILE, msgspec.json.encode(Belonging(wanted)) + b"\n")
-    elif owner != wanted:
-        raise AnotherBroker(directory, owner, wanted)
+    # The file is easily edited, the journal is not: its lines are chained.
+    for owner in (last_broker(directory / "journal"), _owner(directory / FILE)):
+        if owner not in ("", wanted):
+            raise AnotherBroker(directory, owner, wanted)
+    write_whole(directory / FILE, msgspec.json.encode(Belonging(wanted)) + b"\n")
 
 
-def _owner(file: Path) -> str | None:
+def _owner(file: Path) -> str:
     try:
         return msgspec.json.decode(file.read_bytes(), type=Belonging).broker
     except (FileNotFoundError, msgspec.MsgspecError):
-        return None
+        return ""

@@ -17,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 
 from riskd.adapters.projectx.sdk_adapter import ProjectXBroker
 from riskd.adapters.projectx.settings import ProjectXSettings
+from riskd.daemon.belonging import broker_name
 from riskd.daemon.clock import BrokerClock
 from riskd.daemon.configuration import Arming, UnderLockout, Wanted, changed_sections
 from riskd.daemon.execution import Executor, Stopwatch
@@ -72,6 +73,11 @@ class RuntimeSettings:
     killed: bool = False
     lost: Mapping[str, str] = field(default_factory=dict)
     patience_s: float = PATIENCE_S
+
+    @property
+    def broker_name(self) -> str:
+        """Return what tells this broker from another."""
+        return broker_name((self.broker.rest_url, self.broker.user_hub_url, self.broker.market_hub_url))
 
 
 class Runtime:
@@ -155,7 +161,8 @@ class Runtime:
         tail = tuple(read_journal(directory, after_seq=after, breaks=breaks))
         self.core.restore(restored(saved, tail, compile_rulebook, locking=locking))
         ahead = any(seq > self._journal.last_seq for _, seq in saved.values())
-        found = (*problems, *map(str, breaks), self._journal.doubtful_tail or "")
+        behind = "lines of the journal that the accounts' files know of are missing" if ahead else ""
+        found = (*problems, *map(str, breaks), self._journal.doubtful_tail or "", behind)
         self._problems = tuple(str(problem) for problem in found if problem)
         for problem in self._problems:
             self.log.error("state on disk", text=problem)
@@ -295,7 +302,11 @@ class Runtime:
         self._begun = True
         self._tell_return()
         self._second_person.begin()
-        self.publish(DaemonStarted(doubtful=self._doubtful, last_at=self._journal.last_at, lost=self._settings.lost))
+        settings = self._settings
+        started = DaemonStarted(
+            doubtful=self._doubtful, last_at=self._journal.last_at, lost=settings.lost, broker=settings.broker_name
+        )
+        self.publish(started)
         self._accounts.propose_rules()
         held, self._held = self._held, []
         for event, broker_at in held:

@@ -61,6 +61,9 @@ class Book:
     now: datetime
     held: list[Single] = field(default_factory=list)
     realized: Fraction = Fraction(0)
+    cost: Fraction = Fraction(0)
+    paid: Fraction = Fraction(0)
+    """What the day cost, and what its trades paid (below zero) and received."""
     closings: list[tuple[Trade, int, Fraction]] = field(default_factory=list)
     """For each fill that closed something: it, which position of its product, and what that has made so far."""
     openings: dict[int, int] = field(default_factory=dict)
@@ -73,6 +76,8 @@ class Book:
         results: dict[tuple[str, int], Fraction] = {}
         for place, trade in enumerate(self.trades):
             self._one(place, trade, results, self.numbers)
+            self.cost += trade.fee
+            self.paid -= trade.quantity * trade.price * POINT[trade.root]
 
     def _one(
         self, place: int, trade: Trade, results: dict[tuple[str, int], Fraction], positions: dict[str, int]
@@ -110,7 +115,7 @@ class Book:
 
     def fees(self) -> Fraction:
         """Return what the day cost."""
-        return sum((trade.fee for trade in self.trades), Fraction(0))
+        return self.cost
 
     def open_result(self, roots: Iterable[str]) -> Fraction:
         """Return U of some products."""
@@ -119,9 +124,8 @@ class Book:
 
     def net(self) -> Fraction:
         """Return N by cash: what was paid and received, and what is held at its mark."""
-        paid = sum((-trade.quantity * trade.price * POINT[trade.root] for trade in self.trades), Fraction(0))
         worth = sum((one.sign * self.marks[one.root] * POINT[one.root] for one in self.held), Fraction(0))
-        return paid + worth - self.fees()
+        return self.paid + worth - self.cost
 
     def basis(self, name: str, *, loss: bool) -> Fraction:
         """Return the figure a daily limit judges."""
@@ -142,7 +146,7 @@ class Book:
         """Return, per product, how many of the newest contracts must go so that the rest fits."""
         staying = sorted(self.held, key=lambda one: one.number)
         going: dict[str, int] = {}
-        while sum((MINIS[o.root] if minis else Fraction(1) for o in staying), Fraction(0)) > most:
+        while (sum(MINIS[o.root] for o in staying) if minis else len(staying)) > most:
             gone = staying.pop()
             going[gone.root] = going.get(gone.root, 0) + 1
         return going
@@ -163,8 +167,18 @@ class Book:
             cancelled.append(newest.name)
         return cancelled
 
+    def used_up(self, most: int, window: timedelta | None) -> bool:
+        """Tell whether one trade more would be beyond the count now."""
+        counted, _ = self._told_apart(most, window)
+        starts = [self.trades[group[0]].at for group in counted]
+        return len([start for start in starts if window is None or self.now - start < window]) >= most
+
     def counted(self, most: int, window: timedelta | None) -> tuple[list[int], list[int]]:
         """Return the places of the opening fills that count, and of those beyond the count; 2 s merge orders."""
+        counted, beyond = self._told_apart(most, window)
+        return [p for g in counted for p in g], [p for g in beyond for p in g]
+
+    def _told_apart(self, most: int, window: timedelta | None) -> tuple[list[list[int]], list[list[int]]]:
         groups: list[list[int]] = []
         for place, trade in enumerate(self.trades):
             if not self.openings[place]:
@@ -185,7 +199,7 @@ class Book:
             start = self.trades[group[0]].at
             used = [g for g in counted if window is None or start - self.trades[g[0]].at < window]
             (beyond if len(used) >= most else counted).append(group)
-        return [p for g in counted for p in g], [p for g in beyond for p in g]
+        return counted, beyond
 
     def beyond_the_count(self, most: int, window: timedelta | None) -> dict[str, int]:
         """Return, per product, the signed position that may stay where trades beyond the count opened more."""
@@ -229,7 +243,7 @@ def exits(position: dict[str, int], orders: list[Resting]) -> dict[str, int]:
     """Return how many contracts of each order only close: stops first, then the older, as long as any are held."""
     room = {root: abs(held) for root, held in position.items()}
     found: dict[str, int] = {}
-    for order in sorted(orders, key=lambda o: (o.stop is None, o.placed)):
+    for order in sorted(orders, key=lambda o: (o.kind == "limit", o.placed)):
         closing = position[order.root] * order.quantity < 0
         found[order.name] = min(abs(order.quantity), room[order.root]) if closing else 0
         room[order.root] -= found[order.name]

@@ -139,13 +139,13 @@ class StopWatch:
         held = book.quantity(root)
         stops = [o for o in book.orders if o.root == root and o.kind in self.accept and not o.asleep]
         against = [o for o in stops if o.quantity * held < 0]
+        if self.most_risk is None:
+            return sum(abs(o.quantity) for o in against) >= abs(held)
         singles: list[Fraction] = []
         for stop in sorted(against, key=_level, reverse=held > 0):
             singles += [_level(stop)] * abs(stop.quantity)
         if len(singles) < abs(held):
             return False
-        if self.most_risk is None:
-            return True
         paid = sum((one.price for one in book.held if one.root == root), Fraction(0))
         left = sum(singles[: abs(held)], Fraction(0))
         lost = (paid - left if held > 0 else left - paid) * POINT[root]

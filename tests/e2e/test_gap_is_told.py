@@ -7,7 +7,7 @@ import pytest
 
 from riskd.domain.commands import Alert, Severity
 from riskd.simulator import SimulatedGateway
-from riskd.simulator.control.base import HubChoice
+from riskd.simulator.faults.rules import HubChoice
 from tests.support.daemon import ACCOUNT, Daemon, gateway_settings, settings_for, started
 from tests.support.desk import ct
 

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from riskd.simulator import GatewaySettings, SimulatedGateway, account
-from riskd.simulator.control.base import HubChoice
 from riskd.simulator.exchange.books import ExchangeOptions
+from riskd.simulator.faults.rules import HubChoice
 from riskd.simulator.gateway.connection import HangUp
 from tests.integration.gateway_client import HELLO, SEPARATOR, BareClient
 

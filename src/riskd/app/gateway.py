@@ -15,10 +15,10 @@ from riskd.simulator.exchange.books import ExchangeOptions
 from riskd.simulator.exchange.model import Account
 from riskd.simulator.exchange.products import PRODUCTS
 from riskd.simulator.faults.rules import FaultFile, FaultFileError, read_faults
-from riskd.simulator.gateway.gateway import SimulatedGateway
 from riskd.simulator.gateway.settings import FIRST_PRICE, GatewaySettings, account
 from riskd.simulator.market.recordings import PriceFileError
 from riskd.simulator.market.tape import Walk
+from riskd.simulator.simulated_gateway import SimulatedGateway
 
 _DEFAULT_ACCOUNTS = "practice:101:50000,combine:102:50000"
 _DEFAULT_MARKETS = "MNQ,NQ,MES,ES,MCL,CL,MGC,GC"

@@ -8,9 +8,9 @@ from riskd.simulator.exchange.booking import Fill
 from riskd.simulator.exchange.books import ExchangeOptions
 from riskd.simulator.exchange.exchange import Exchange, Reply
 from riskd.simulator.gateway.api import Shape
-from riskd.simulator.gateway.gateway import SimulatedGateway
 from riskd.simulator.gateway.settings import GatewaySettings, account
 from riskd.simulator.market.tape import Walk
+from riskd.simulator.simulated_gateway import SimulatedGateway
 
 __all__ = [
     "Exchange",

@@ -1,14 +1,9 @@
 """What the parts of the control share: the gateway, its time, and names as a trader writes them."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from riskd.simulator.exchange.model import Account, Order
-
-if TYPE_CHECKING:
-    from riskd.simulator.gateway.gateway import SimulatedGateway
-
-HubChoice: TypeAlias = Literal["user", "market", "all"]
+from riskd.simulator.gateway.gateway import Gateway
 
 
 class ControlError(Exception):
@@ -18,7 +13,7 @@ class ControlError(Exception):
 class ControlBase:
     """A hand on a gateway."""
 
-    def __init__(self, gateway: "SimulatedGateway") -> None:
+    def __init__(self, gateway: Gateway) -> None:
         """Act on a gateway."""
         self._gateway = gateway
         self._exchange = gateway.exchange

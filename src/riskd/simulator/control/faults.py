@@ -1,24 +1,24 @@
 """Carries out the faults of a plan on a running gateway."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
+from riskd.simulator.control.hand import Hand
 from riskd.simulator.exchange.events import QuoteEvent
 from riskd.simulator.faults import rules
 from riskd.simulator.faults.handling import NORMAL, Handling
 from riskd.simulator.faults.plan import FaultPlan, Strike
 from riskd.simulator.faults.rules import FaultFile
 from riskd.simulator.gateway.connection import HangUp
-
-if TYPE_CHECKING:
-    from riskd.simulator.gateway.gateway import SimulatedGateway
+from riskd.simulator.gateway.gateway import Gateway
 
 
 class FaultDesk:
     """The plan that is in force, if any, and its effects."""
 
-    def __init__(self, gateway: "SimulatedGateway") -> None:
-        """Act on a gateway; nothing goes wrong until a plan is loaded."""
+    def __init__(self, hand: Hand, gateway: Gateway) -> None:
+        """Act on a gateway by this hand; nothing goes wrong until a plan is loaded."""
+        self._hand = hand
         self._gateway = gateway
         self._plan: FaultPlan | None = None
         self._over: list[tuple[datetime, Strike]] = []
@@ -69,36 +69,36 @@ class FaultDesk:
             self._gateway.bell.ring()
 
     def _begin(self, strike: Strike, at: datetime) -> None:
-        control, rule = self._gateway.control, strike.rule
+        hand, rule = self._hand, strike.rule
         match rule:
             case rules.Disconnect():
-                control.disconnect(rule.hub, HangUp(rule.how))
+                hand.disconnect(rule.hub, HangUp(rule.how))
             case rules.HubDown():
-                control.hub_down(rule.hub)
+                hand.hub_down(rule.hub)
             case rules.RestDown():
-                control.rest_down()
+                hand.rest_down()
             case rules.HalfOpen():
-                control.half_open(rule.hub)
+                hand.half_open(rule.hub)
             case rules.Logout():
-                control.logout(rule.hub)
+                hand.logout(rule.hub)
             case rules.ExpireTokens():
-                control.expire_tokens()
+                hand.expire_tokens()
             case rules.VoidTrade():
-                control.void_newest_trade()
+                hand.void_newest_trade()
             case rules.FrozenPrices() if self._plan is not None:
                 self._plan.freeze(rule.contracts, at + strike.lasts)
             case rules.PositionsLag():
-                control.options(positions_lag_ms=round(sum(rule.ms) / 2))
+                hand.options(positions_lag_ms=round(sum(rule.ms) / 2))
             case _:
                 assert_never(rule)  # type: ignore[arg-type]  # a timed rule without an effect
 
     def _end(self, strike: Strike) -> None:
         match strike.rule:
             case rules.HubDown(hub=hub):
-                self._gateway.control.hub_up(hub)
+                self._hand.hub_up(hub)
             case rules.RestDown():
-                self._gateway.control.rest_up()
+                self._hand.rest_up()
             case rules.PositionsLag():
-                self._gateway.control.options(positions_lag_ms=0)
+                self._hand.options(positions_lag_ms=0)
             case _:
                 pass

@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from riskd.simulator.control.base import ControlBase, ControlError, HubChoice
+from riskd.simulator.control.base import ControlBase, ControlError
 from riskd.simulator.faults.handling import Handling, Outcome
-from riskd.simulator.faults.rules import FaultFile, FaultRule
+from riskd.simulator.faults.rules import HubChoice
 from riskd.simulator.gateway import signalr
 from riskd.simulator.gateway.connection import HangUp
 from riskd.simulator.gateway.hold import HeldCall
@@ -51,10 +51,6 @@ class LinkControl(ControlBase):
             self._gateway.rest.hold.decide(handling, call=call, number=number)
         except LookupError as error:
             raise ControlError(str(error)) from None
-
-    def faults(self, faults: tuple[FaultRule, ...] = (), *, seed: int = 1) -> None:
-        """Put a plan of faults in force from now on, instead of the one before; none: all is well."""
-        self._gateway.faults.load(FaultFile(faults=faults, seed=seed))
 
     # ------------------------------------------------------------------ connections
 

@@ -6,9 +6,10 @@ from decimal import Decimal
 
 import msgspec
 
-from riskd.simulator.control.base import ControlBase, HubChoice
+from riskd.simulator.control.base import ControlBase
 from riskd.simulator.control.links import CallName
 from riskd.simulator.exchange.model import Account, Order, Trade
+from riskd.simulator.faults.rules import HubChoice
 from riskd.simulator.gateway.hold import HeldCall
 from riskd.simulator.gateway.request_log import Received
 

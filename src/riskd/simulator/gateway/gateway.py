@@ -1,4 +1,4 @@
-"""The simulated gateway: REST, two hubs and the control calls on one port of 127.0.0.1."""
+"""The broker's side as its clients see it: REST and two hubs on one port of 127.0.0.1."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -10,15 +10,12 @@ from typing import Self
 
 from aiohttp import web
 
-from riskd.simulator.control.base import HubChoice
-from riskd.simulator.control.control import Control
-from riskd.simulator.control.faults import FaultDesk
-from riskd.simulator.control.http import ControlServer
 from riskd.simulator.exchange.codes import SessionCode
 from riskd.simulator.exchange.contracts import ContractBook
 from riskd.simulator.exchange.events import Event
 from riskd.simulator.exchange.exchange import Exchange
 from riskd.simulator.exchange.model import Account
+from riskd.simulator.faults.rules import HubChoice
 from riskd.simulator.gateway.api import Api
 from riskd.simulator.gateway.carrier import Carrier
 from riskd.simulator.gateway.clock import GatewayClock
@@ -34,11 +31,8 @@ from riskd.simulator.market.bars import BarStore
 _HOST = "127.0.0.1"
 
 
-class SimulatedGateway:
-    """A broker in this process; an async context manager.
-
-    `control` does what no client can. Must be made inside a running event loop.
-    """
+class Gateway:
+    """A broker in this process; an async context manager. Must be made inside a running event loop."""
 
     def __init__(self, settings: GatewaySettings | None = None) -> None:
         """Set a gateway up; `start` or the context manager opens it."""
@@ -57,22 +51,15 @@ class SimulatedGateway:
             "user": Hub("user", self._greet, self.bell.ring, handshake_within=patience),
             "market": Hub("market", self._greet, self.bell.ring, handshake_within=patience),
         }
-        self._carrier = Carrier(
+        self.carrier = Carrier(
             user=self._hubs["user"],
             market=self._hubs["market"],
             api=api,
             user_events=self.settings.user_events,
         )
         self.rest = RestServer(settings=self.settings, api=api, clock=self.clock, log=self.log, carry=self.carry)
-        self.control = Control(self)
-        self.faults = FaultDesk(self)
-        self.rest.fault = self.faults.handling
         self.rest.catch_up = self.kernel.catch_up
-        self._carrier.pace = self._pace
-        self._carrier.deliveries = self.faults.deliveries
-        self._carrier.seen_quote = self.faults.seen_quote
-        self.kernel.strikes = self.faults.strike
-        self.kernel.next_strike = self.faults.next_at
+        self.carrier.pace = self._pace
         self._tasks: list[asyncio.Task[None]] = []
         self._timers: list[asyncio.TimerHandle] = []
         self._runner: web.AppRunner | None = None
@@ -95,11 +82,6 @@ class SimulatedGateway:
     def market_hub_url(self) -> str:
         """Return the market hub's address."""
         return f"{self.rest_url}/hubs/market"
-
-    @property
-    def control_url(self) -> str:
-        """Return the base of the control calls."""
-        return f"{self.rest_url}/control"
 
     @property
     def username(self) -> str:
@@ -143,19 +125,9 @@ class SimulatedGateway:
 
     async def start(self) -> None:
         """Open the accounts and the port, and start the market."""
-        for account in self.settings.accounts:
-            self.exchange.add_account(account)
-        self._opening.begin(self.kernel)
-        self.faults.load(self.settings.faults)
+        self.prepare()
         application = web.Application(client_max_size=1024 * 1024)
-        application.add_routes(
-            [
-                *self.rest.routes(),
-                web.post("/hubs/{hub:user|market}/negotiate", self._negotiate),
-                web.get("/hubs/{hub:user|market}", self._connect),
-                *ControlServer(self.control).routes(),
-            ]
-        )
+        application.add_routes(self.routes())
         self._runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
         await self._runner.setup()
         site = web.TCPSite(self._runner, _HOST, self.settings.port)
@@ -163,6 +135,20 @@ class SimulatedGateway:
         self._port = self._runner.addresses[0][1]
         self._tasks = [asyncio.create_task(self.kernel.run())]
         self._tasks += [asyncio.create_task(hub.keep_alive()) for hub in self._hubs.values()]
+
+    def prepare(self) -> None:
+        """Open the accounts and the market, before the port is."""
+        for account in self.settings.accounts:
+            self.exchange.add_account(account)
+        self._opening.begin(self.kernel)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is answered on the port."""
+        return [
+            *self.rest.routes(),
+            web.post("/hubs/{hub:user|market}/negotiate", self._negotiate),
+            web.get("/hubs/{hub:user|market}", self._connect),
+        ]
 
     async def stop(self) -> None:
         """Hang up on everybody and give the port back."""
@@ -173,7 +159,7 @@ class SimulatedGateway:
                 await task
         for timer in self._timers:
             timer.cancel()
-        self._carrier.stop()
+        self.carrier.stop()
         self.rest.stop()
         for hub in self._hubs.values():
             hub.hang_up(HangUp.ABORT)
@@ -184,7 +170,7 @@ class SimulatedGateway:
 
     def carry(self, events: Iterable[Event]) -> None:
         """Send events on their way and wake those who wait for something."""
-        self._carrier.carry(events)
+        self.carrier.carry(events)
         if self.exchange.books.deferred:
             self.kernel.wake()
         self.bell.ring()
@@ -254,5 +240,5 @@ class SimulatedGateway:
         if subscription.target == TIME_TARGET:
             connection.send(time_record(self.clock.now(), self.clock.speed))
         if subscription.target == "GatewayDepth" and isinstance(subscription.key, str):
-            self._carrier.send_book(connection, subscription.key, self.clock.now())
+            self.carrier.send_book(connection, subscription.key, self.clock.now())
         self.bell.ring()

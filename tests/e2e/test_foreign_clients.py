@@ -8,11 +8,11 @@ import sys
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
 from riskd.simulator import GatewaySettings, SimulatedGateway, account
+from riskd.simulator.gateway.connection import HangUp
 from tests.e2e.clients.stranger import RefusedError, Stranger, working_with
 
 PRACTICE, BRACKETS = 101, 102
@@ -137,10 +137,10 @@ async def test_a_stranger_trades_a_whole_session(gateway: SimulatedGateway, tmp_
     assert stranger.heard("account")
 
 
-@pytest.mark.parametrize("how", ["clean", "abort"])
+@pytest.mark.parametrize("how", [HangUp.CLEAN, HangUp.ABORT])
 @pytest.mark.parametrize("library", LIBRARIES)
 async def test_a_stranger_comes_back_after_a_drop(
-    gateway: SimulatedGateway, tmp_path: Path, library: str, how: Literal["clean", "abort"]
+    gateway: SimulatedGateway, tmp_path: Path, library: str, how: HangUp
 ) -> None:
     """It connects again, with an id of before or a new one, and subscribes again where the library does so at all."""
     async with working_with(library, gateway, tmp_path) as stranger:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -242,6 +243,30 @@ async def test_use_a_login_that_does_not_show_the_account(tmp_path: Path) -> Non
             broker = settings_for(elsewhere, tmp_path / "unused", MAX4).broker
             async with started(replace(all_of_it.settings, broker=broker), elsewhere):
                 await all_of_it.coach.containing("account 101 was not reconciled: the broker's login does not show it")
+
+
+@attack(Answer.TOLD)
+@pytest.mark.slow
+async def test_have_the_account_closed(tmp_path: Path) -> None:
+    """Have the broker take the account away from the login while riskd runs.
+
+    → An account that the login no longer shows counts as unprotected, and is told of after a minute.
+    """
+    async with webhook() as hook:
+        channel = Channel(name="coach", url=hook.url)
+        async with SimulatedGateway(gateway_settings()) as gateway:
+            settings = settings_for(gateway, tmp_path / "state", MAX4, channels=(channel,))
+            broker = replace(settings.broker, safety_poll_s=0.1, retry_delays_s=(0.05,))
+            runtime = Runtime(replace(settings, broker=broker, patience_s=0.5), structlog.get_logger())
+            await runtime.start()
+            await runtime.ready.wait()
+            port = urlsplit(gateway.rest_url).port or 0
+        try:
+            others = (account(999, "practice", "50000.00"),)
+            async with SimulatedGateway(msgspec.structs.replace(gateway_settings(), accounts=others, port=port)):
+                await hook.containing("101 is not among the accounts that the broker's login shows")
+        finally:
+            await runtime.stop()
 
 
 @attack(Answer.UNDONE)

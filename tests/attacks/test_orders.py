@@ -213,6 +213,48 @@ async def test_resting_orders_beyond_the_size() -> None:
 
 
 @attack(Answer.STOPPED)
+def test_enlarge_an_order_later() -> None:
+    """Place a small order that is allowed, and change its size once it rests.
+
+    → A changed order is judged like a new one.
+    """
+    desk = Desk({"MaxContracts": {"max_contracts": 4}})
+    desk.order("A", "buy", 1, "MNQ")
+    assert desk.cancels == []
+
+    desk.order("A", "buy", 10, "MNQ")
+
+    assert desk.cancels == ["A"]
+
+
+@attack(Answer.UNDONE)
+def test_move_the_stop_away() -> None:
+    """Place a stop that protects, and move it out of reach when the price comes near.
+
+    → With `max_stop_risk` the position is unprotected from that moment: it is closed when the grace period is over.
+    """
+    desk = Desk({"NoStopLossGrace": {"grace_period": "10s", "max_stop_risk": "250.00"}})
+    desk.fill("buy", 2, "MNQ", "18000")
+    for price in ("17950", "15000"):
+        stop = WorkingOrder(
+            order_id="S",
+            contract=contract("MNQ"),
+            side=Side.SELL,
+            type=OrderType.STOP,
+            status=OrderStatus.WORKING,
+            size=2,
+            stop_price=Decimal(price),
+        )
+        desk.publish(OrderReported(account="A1", order=stop))
+        desk.snapshot(orders=[stop])
+        desk.wait(timedelta(seconds=9))
+        assert desk.closes == []
+    desk.wait(timedelta(seconds=3))
+
+    assert desk.closes == [(contract("MNQ"), None)]
+
+
+@attack(Answer.STOPPED)
 async def test_bracket_under_a_lockout() -> None:
     """Place an entry with stop and target attached while locked.
 

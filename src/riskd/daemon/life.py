@@ -11,22 +11,31 @@ from riskd.notifications.messages import time_text
 
 
 def sign_of_life(
-    watched: Iterable[str], states: Mapping[str, AccountState], *, head: str, seq: int, at: datetime
+    watched: Iterable[str],
+    states: Mapping[str, AccountState],
+    *,
+    missing: Iterable[str],
+    head: str,
+    seq: int,
+    at: datetime,
 ) -> Sign:
-    """Return the sign for a dead-man's switch.
+    """Return the sign for a dead-man's switch; ``missing`` are the accounts that the broker's login does not show.
 
     Shape: with the hash of the journal's last line, which a rewritten journal would contradict.
     """
     accounts = tuple(watched)
-    missing = [why for account in accounts if (why := _unprotected(account, states.get(account)))]
-    if missing or not accounts:
-        return Sign("; ".join(missing) or "riskd has no account to protect", protects=False)
+    hidden = frozenset(missing)
+    lost = [why for each in accounts if (why := _unprotected(each, states.get(each), hidden=each in hidden))]
+    if lost or not accounts:
+        return Sign("; ".join(lost) or "riskd has no account to protect", protects=False)
     shadow = {account for account in accounts if states[account].shadow}
     named = ", ".join(f"{account} (shadow mode)" if account in shadow else account for account in accounts)
     return Sign(f"riskd protects {named}\nTime: {time_text(at)}\nEvent: {seq}\nJournal: {head}")
 
 
-def _unprotected(account: str, state: AccountState | None) -> str:
+def _unprotected(account: str, state: AccountState | None, *, hidden: bool) -> str:
+    if hidden:
+        return f"{account} is not among the accounts that the broker's login shows"
     if state is None or not state.reconciled:
         return f"{account} has not been read from the broker"
     if not state.armed:

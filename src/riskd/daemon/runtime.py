@@ -260,7 +260,15 @@ class Runtime:
 
     def _sign_of_life(self) -> Sign:
         states, journal = self.state_manager.accounts, self._journal
-        return sign_of_life(self.watched, states, head=journal.head, seq=journal.last_seq, at=self._broker_clock.peek())
+        missing = self._broker.missing_accounts if self._broker is not None else ()
+        return sign_of_life(
+            self.watched,
+            states,
+            missing=missing,
+            head=journal.head,
+            seq=journal.last_seq,
+            at=self._broker_clock.peek(),
+        )
 
     def _tell_return(self) -> None:
         if self._problems:

@@ -23,11 +23,13 @@ class Roster:
         self._listed: dict[str, Listed] = {}
         self._capabilities: dict[str, Capabilities] = {}
         self._unnamed: dict[str, None] = {}
+        self._gone: set[str] = set()
 
     def take(self, accounts: Iterable[Listed]) -> tuple[str, ...]:
         """Take the gateway's list and return the watched accounts that are new on it."""
-        new = []
-        for listed in accounts:
+        new, shown = [], tuple(accounts)
+        self._gone = self._listed.keys() - {listed.report.account for listed in shown}
+        for listed in shown:
             account = listed.report.account
             if self._named and account not in self._named:
                 self._unnamed[account] = None
@@ -56,8 +58,9 @@ class Roster:
         return tuple(account for account in self._unnamed if account not in self._named)
 
     def missing(self) -> tuple[str, ...]:
-        """Return the accounts that were named and that the login cannot see."""
-        return tuple(account for account in self._named if account not in self._listed)
+        """Return the accounts that were named, or watched, and that the login does not show on its last list."""
+        never = (account for account in self._named if account not in self._listed)
+        return (*never, *sorted(self._gone))
 
     def report(self, account: str) -> AccountReported | None:
         """Return what the list last said of an account."""

@@ -105,7 +105,7 @@ class ProjectXBroker:
 
     @property
     def missing_accounts(self) -> tuple[str, ...]:
-        """Return the accounts that were named in the settings and that the login cannot see."""
+        """Return the accounts that are to be watched and that the login does not show, or no longer shows."""
         return self._roster.missing()
 
     @property

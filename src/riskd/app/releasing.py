@@ -65,5 +65,5 @@ def _silence(request: Path) -> str:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):
+    except (ImportError, KeyError, OSError):
         return "somebody without a name"

@@ -8,6 +8,7 @@ takes its identity with it and is welcome.
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -143,7 +144,7 @@ class Noting:
     async def run(self, ready: asyncio.Event) -> None:
         """Write, in a thread, whenever there is something to write."""
         await ready.wait()
-        self._seq = max(self._seq, last_seq(self._state_dir))
+        self._note_what_is_written()
         self._wanted.set()
         while True:
             await self._wanted.wait()
@@ -152,7 +153,13 @@ class Noting:
 
     def end(self) -> None:
         """Write down how far the journal has come, when all of it is written."""
-        self._write(self._enforced, last_seq(self._state_dir))
+        self._note_what_is_written()
+        self._write(self._enforced, self._seq)
+
+    def _note_what_is_written(self) -> None:
+        # A journal that cannot be read is told of by whoever writes it.
+        with suppress(OSError):
+            self._seq = max(self._seq, last_seq(self._state_dir))
 
     @property
     def _enforced(self) -> Mapping[str, bool]:
@@ -167,7 +174,10 @@ class Noting:
 
 
 def last_seq(state_dir: Path) -> int:
-    """Return the number of the last entry of the journal in a state directory, 0 where there is none."""
+    """Return the number of the last entry of the journal in a state directory, 0 where there is none.
+
+    Errors: OSError when it cannot be read.
+    """
     folder = state_dir / _JOURNAL
     lasts = (last_line(file) for file in reversed(journal_files(folder))) if folder.is_dir() else iter(())
     return next((last.head.envelope.seq for last in lasts if last is not None), 0)

@@ -138,3 +138,37 @@ async def test_fills_move_the_balance() -> None:
 """
     drawdown = '  fees ES 1.40\n  rules A1  AccountDrawdown kind="static" start_balance=50000.00 drawdown=2000.00\n'
     assert await wrong(lines, HEAD + drawdown) == []
+
+
+async def test_fills_are_folded_by_the_brokers_stamps() -> None:
+    """A purchase that is reported after a later one was made before it: its price is what the sale goes against."""
+    lines = """
+  09:31     A1 fill buy 1 MNQ @ 18010.00 at=09:30:59.6
+  09:31:01  A1 fill buy 1 MNQ @ 18000.00 at=09:30:59.5
+  09:31:02  A1 fill sell 1 MNQ @ 18020.00
+  -> nothing ; state A1 MNQ+1 realized=40.00
+"""
+    assert await wrong(lines) == []
+
+
+async def test_a_fill_of_a_working_order_keeps_what_the_line_says_of_it() -> None:
+    """Its id, fee and P&L are those that were written."""
+    lines = """
+  09:31  A1 order entry buy 1 MNQ limit @ 17990.00
+  09:32  A1 fill buy 1 MNQ @ 17990.00 order=entry id=T7 fee=1.50
+  09:33  A1 fill sell 1 MNQ @ 17990.00 pnl=3 fee=0
+  09:34  A1 fill T7 again
+  -> nothing ; state A1 flat realized=1.50
+"""
+    assert await wrong(lines) == []
+
+
+async def test_anything_draws_a_line_under_what_was_done() -> None:
+    """What was done before it need not be listed; beside it, what is listed must have been done."""
+    lines = """
+  09:31  A1 fill buy 4 MNQ @ 18000.00
+  -> anything
+  09:32  A1 fill buy 1 ES @ 5800.00
+  -> anything ; close A1 ES ; close A1 MNQ
+"""
+    assert [line for line, _, _ in await wrong(lines)] == [8]

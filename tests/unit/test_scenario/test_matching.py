@@ -54,6 +54,8 @@ LOCK_THEN_CLOSES = seen((LOCK, close(MNQ, 2), close(ES, -1)), held={MNQ: 2, ES: 
     ("line", "what"),
     [
         ("nothing", seen()),
+        ("anything", LOCK_THEN_CLOSES),
+        ("anything ; close A1 ES ; state A1 flat", LOCK_THEN_CLOSES),
         ("lock A1 until 17:00", seen((LOCK,))),
         ("lock A1 until 17:00 ; close A1 MNQ ; close A1 ES", LOCK_THEN_CLOSES),
         ("lock A1 until 17:00 ; close A1 ES 1 left 0 ; close A1 MNQ 2", LOCK_THEN_CLOSES),

@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -125,6 +125,13 @@ def test_the_hour_that_comes_twice_is_read_in_order() -> None:
                 order="O7", trade="T1", fee=Decimal("1.22"), pnl=Decimal(-3),
             ),
         ),
+        (
+            "09:31 A1 fill sell 1 ES @ 5800 at=09:30:59.8",
+            FillHappens(
+                account="A1", side=Side.SELL, quantity=1, symbol="ES", price=Decimal(5800),
+                stamped=time(9, 30, 59, 800_000),
+            ),
+        ),
         ("09:31 A1 fill T1 again", FillRepeats("A1", "T1")),
         (
             "09:31 A1 order O7 sell 2 MNQH6 stop @ 17800 parent=O6 oco=O8",
@@ -206,7 +213,7 @@ def test_until_on_a_friday_evening_means_monday() -> None:
         ("09:31 A1 fill buy 2.5 MNQ @ 3", "expected a number of contracts such as 2, found '2.5 MNQ @ 3'"),
         ("09:31 A1 fill buy 0 MNQ @ 3", "expected a number of contracts such as 2"),
         ("09:31 A1 fill buy 2 SPY @ 3", "expected a symbol such as MNQ or MNQH6, found 'SPY @ 3'"),
-        ("09:31 A1 fill buy 2 MNQ @ 3 size=4", "expected order= or id= or fee= or pnl=, found 'size=4'"),
+        ("09:31 A1 fill buy 2 MNQ @ 3 size=4", "expected order= or id= or fee= or pnl= or at=, found 'size=4'"),
         ("09:31 A1 fill buy 2 MNQ @ 3 now", "expected the end of the line, found 'now'"),
         ("09:31 A9 fill buy 2 MNQ @ 3", "expected an account that has a rules line, found 'A9'"),
         ("09:31 config A9 MaxContracts max_contracts=4", "expected an account that has a rules line, found 'A9'"),
@@ -221,7 +228,7 @@ def test_until_on_a_friday_evening_means_monday() -> None:
         ("2026-02-30 09:00", "expected a possible date"),
         ("09:31\n09:30", "expected a time at or after the line above (2026-03-10 09:31:00)"),
         ("-> nothing", "expected a line with a time before the first ->"),
-        ("09:31\n-> lok A1", "expected one of nothing, unlock, close"),
+        ("09:31\n-> lok A1", "expected one of nothing, anything, unlock, close"),
         ("09:31\n-> lock A1 17:00", "expected until, found '17:00'"),
         ("09:31\n-> close A1 MNQ left", "expected a signed number of contracts such as 2, -1 or 0"),
         ("09:31\n-> state A1 flat realised=3", "expected realized= or unrealized= or net= or headroom="),

@@ -60,7 +60,10 @@ class ToRiskd(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """A fill as it is about to be booked. Units: ``fee`` USD in all, None for the scenario's rate."""
+    """A fill as it is about to be booked.
+
+    Units: ``fee`` USD in all, None for the scenario's rate; ``at`` the broker's stamp, None for now.
+    """
 
     contract: str
     side: Side
@@ -70,6 +73,7 @@ class Execution:
     trade: str | None = None
     fee: Decimal | None = None
     pnl: Decimal | None = None
+    at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -242,7 +246,7 @@ class BrokerDesk:
             side=execution.side,
             quantity=execution.quantity,
             price=execution.price,
-            at=self.riskd.now,
+            at=execution.at or self.riskd.now,
             fees=execution.fee if execution.fee is not None else rate * execution.quantity,
             commission=ZERO,
             pnl=execution.pnl,
@@ -282,12 +286,16 @@ class BrokerDesk:
 
     def fill_order(self, account: str, order: str, *, quantity: int | None, price: Decimal) -> None:
         """Fill a working order: the order first, then its fill, as a broker reports them."""
-        after, filled = self.ledgers[account].fill_order(order, quantity)
+        known = self.ledgers[account].order(order)
+        filled = known.remaining if quantity is None else quantity
+        execution = Execution(contract=known.contract, side=known.side, quantity=filled, price=price, order=order)
+        self.fill_of_order(account, order, execution)
+
+    def fill_of_order(self, account: str, order: str, execution: Execution) -> None:
+        """Fill a working order with this execution."""
+        after, _ = self.ledgers[account].fill_order(order, execution.quantity)
         self._report_order(account, after)
-        self.fill(
-            account,
-            Execution(contract=after.contract, side=after.side, quantity=filled, price=price, order=order),
-        )
+        self.fill(account, execution)
         if after.status is OrderStatus.FILLED:
             self._wake_children(account, order)
 

@@ -1,5 +1,6 @@
 """What each fact of a scenario is to the bare core: entries in the broker's books, and the events that come of them."""
 
+from datetime import UTC, datetime, time
 from typing import Final, assert_never
 
 from riskd.app.scenario.broker_desk import Execution
@@ -30,6 +31,7 @@ from riskd.app.scenario.language import (
 from riskd.app.scenario.rule_changes import edited
 from riskd.app.scenario.words import Unreadable
 from riskd.app.scenario.world import CannotHappen
+from riskd.domain.calendar import CHICAGO
 from riskd.domain.events import (
     ConnectionChanged,
     FeedSilent,
@@ -79,23 +81,33 @@ def happen(bench: Bench, fact: Fact) -> None:
 def _trade(bench: Bench, fact: TradeFact) -> None:
     match fact:
         case FillHappens(order=str() as order) if order in bench.desk.ledgers[fact.account].orders:
-            bench.desk.fill_order(fact.account, order, quantity=fact.quantity, price=fact.price)
+            bench.desk.fill_of_order(fact.account, order, _execution(bench, fact))
         case FillHappens():
-            execution = Execution(
-                contract=bench.symbols.contract(fact.symbol),
-                side=fact.side,
-                quantity=fact.quantity,
-                price=fact.price,
-                order=fact.order,
-                trade=fact.trade,
-                fee=fact.fee,
-                pnl=fact.pnl,
-            )
-            bench.desk.fill(fact.account, execution)
+            bench.desk.fill(fact.account, _execution(bench, fact))
         case FillRepeats(account, trade):
             bench.desk.report_fill(bench.desk.ledgers[account].fill_named(trade))
         case TradeVoided(account, trade):
             bench.desk.report_fill(bench.desk.ledgers[account].void(trade))
+
+
+def _execution(bench: Bench, fact: FillHappens) -> Execution:
+    return Execution(
+        contract=bench.symbols.contract(fact.symbol),
+        side=fact.side,
+        quantity=fact.quantity,
+        price=fact.price,
+        order=fact.order,
+        trade=fact.trade,
+        fee=fact.fee,
+        pnl=fact.pnl,
+        at=_stamp(bench, fact.stamped),
+    )
+
+
+def _stamp(bench: Bench, stamped: time | None) -> datetime | None:
+    if stamped is None:
+        return None
+    return datetime.combine(bench.now.astimezone(CHICAGO).date(), stamped, CHICAGO).astimezone(UTC)
 
 
 def _order(bench: Bench, fact: OrderFact) -> None:

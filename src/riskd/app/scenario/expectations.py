@@ -7,6 +7,7 @@ from typing import Final
 from riskd.app.scenario.clock import ScenarioClock
 from riskd.app.scenario.language import (
     Alerts,
+    Anything,
     Cancels,
     Closes,
     CoolsDown,
@@ -120,6 +121,7 @@ _TIMED: Final[Mapping[str, Callable[[Words, ScenarioClock], Expectation]]] = {
 }
 _UNTIMED: Final[Mapping[str, Callable[[Words], Expectation]]] = {
     "nothing": lambda _: Nothing(),
+    "anything": lambda _: Anything(),
     "unlock": lambda words: Unlocks(_account(words)),
     "close": _close,
     "cancel": _cancel,

@@ -1,9 +1,11 @@
 """Reading what happens: the part of a line that follows its time."""
 
 from collections.abc import Callable, Mapping
+from datetime import time
 from decimal import Decimal
 from typing import Final
 
+from riskd.app.scenario.clock import read_time
 from riskd.app.scenario.language import (
     AdminReleases,
     BalanceIs,
@@ -104,7 +106,7 @@ def _fill(words: Words, account: str) -> Fact:
         words.one_of(("again",))
         return FillRepeats(account, trade)
     side, quantity, symbol, price = words.side(), words.contracts(), words.symbol(), words.at_price()
-    more = words.settings(("order", "id", "fee", "pnl"))
+    more = words.settings(("order", "id", "fee", "pnl", "at"))
     return FillHappens(
         account=account,
         side=side,
@@ -115,7 +117,15 @@ def _fill(words: Words, account: str) -> Fact:
         trade=more.get("id"),
         fee=amount(more["fee"], "fee") if "fee" in more else None,
         pnl=amount(more["pnl"], "pnl") if "pnl" in more else None,
+        stamped=_time(more["at"]) if "at" in more else None,
     )
+
+
+def _time(text: str) -> time:
+    words = Words([text])
+    found = read_time(words)
+    words.end()
+    return found
 
 
 def _void(words: Words, account: str) -> Fact:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -14,7 +14,11 @@ from riskd.domain.orders import OrderStatus, OrderType, Side
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillHappens:
-    """The broker reports a fill. Units: ``fee`` and ``pnl`` USD for the whole fill."""
+    """The broker reports a fill.
+
+    Units: ``fee`` and ``pnl`` USD for the whole fill; ``stamped`` the broker's Chicago time of the same date, where it
+    is another than that of the line.
+    """
 
     account: str
     side: Side
@@ -25,6 +29,7 @@ class FillHappens:
     trade: str | None = None
     fee: Decimal | None = None
     pnl: Decimal | None = None
+    stamped: time | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +244,11 @@ class Nothing:
 
 
 @dataclass(frozen=True, slots=True)
+class Anything:
+    """Whatever enforcement there was besides what else is listed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Locks:
     """A lockout was set."""
 
@@ -321,7 +331,7 @@ class Waits:
 
 
 Enforced = Locks | CoolsDown | Closes | Cancels | Flattens
-Expectation = Nothing | Enforced | Unlocks | Alerts | Violates | StateIs | Waits
+Expectation = Nothing | Anything | Enforced | Unlocks | Alerts | Violates | StateIs | Waits
 
 # --- the whole -------------------------------------------------------------------------------------------------
 

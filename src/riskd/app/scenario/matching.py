@@ -1,7 +1,8 @@
 """Holding what riskd did against what a ``->`` line expects.
 
 Enforcement commands must be exactly those expected, in the order expected; within one step of riskd the closes of an
-account have no order among themselves, and neither have its cancels. Everything else is judged only where it is listed.
+account have no order among themselves, and neither have its cancels. With ``anything`` there may be others, in any
+order. Everything else is judged only where it is listed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +12,7 @@ from itertools import groupby
 
 from riskd.app.scenario.language import (
     Alerts,
+    Anything,
     Cancels,
     Closes,
     CoolsDown,
@@ -54,7 +56,9 @@ def mismatches(
     """
     found: list[Mismatch] = []
     enforced = [e for e in expected if isinstance(e.what, Enforced)]
-    if not _as_expected([e.what for e in expected if isinstance(e.what, Enforced)], seen.given, symbols):
+    wanted = [e.what for e in expected if isinstance(e.what, Enforced)]
+    loosely = any(isinstance(e.what, Anything) for e in expected)
+    if not (_among if loosely else _as_expected)(wanted, seen.given, symbols):
         told = " ; ".join(tell_given(given) for given in seen.given)
         found.append(Mismatch(" ; ".join(e.text for e in enforced) or "nothing", told or "nothing"))
     for each in expected:
@@ -77,6 +81,12 @@ def _as_expected(wanted: Sequence[Enforced], given: Sequence[Given], symbols: Sy
         blocks[0] = [g for g in blocks[0] if g not in taken]
         blocks = blocks if blocks[0] else blocks[1:]
     return not blocks
+
+
+def _among(wanted: Sequence[Enforced], given: Sequence[Given], symbols: Symbols) -> bool:
+    """Tell whether each of the commands wanted was given, whatever else was."""
+    blocks = _unordered_blocks(given)
+    return all(any(_taken(expectation, block, symbols) for block in blocks) for expectation in wanted)
 
 
 def _unordered_blocks(given: Sequence[Given]) -> list[list[Given]]:

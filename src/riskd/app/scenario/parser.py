@@ -12,6 +12,7 @@ from riskd.app.scenario.expectations import read_expectation
 from riskd.app.scenario.facts import read_fact, read_rule
 from riskd.app.scenario.language import (
     Alerts,
+    Anything,
     Expected,
     Fact,
     Happening,
@@ -136,7 +137,7 @@ class _Reader:
     def _expected(self, part: list[str], draft: _Draft) -> Expected:
         text = " ".join(part)
         what = read_expectation(Words(part), draft.clock)
-        if not isinstance(what, Nothing | Alerts | Violates) and not self._knows(what.account):
+        if not isinstance(what, Nothing | Anything | Alerts | Violates) and not self._knows(what.account):
             raise Unreadable(f"expected an account that has a rules line, found {what.account!r}")
         return Expected(text, what)
 

@@ -36,7 +36,7 @@ class Exactness:
         if not truth.day(day_of(now)).voided:
             # Where half a round trip was taken back nobody's figure is right, and riskd judges the worse.
             self._same("R", truth.realized(day_of(now)), view.realized_pnl_today)
-        net = self._judge.promptness.net(account)
+        net = self._judge.wrongs.net(account)
         if net is not None:
             self._same("N", net, view.net_pnl)
         self.compared += 1

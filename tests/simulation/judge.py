@@ -23,6 +23,7 @@ from tests.simulation.promptness import Promptness
 from tests.simulation.safety import Safety
 from tests.simulation.truth import AccountTruth, Change
 from tests.simulation.world import World
+from tests.simulation.wrongs import Wrongs
 
 _REMEMBERED: Final = 60
 
@@ -36,12 +37,13 @@ class Judge:
         self.prices = Prices()
         self.lockouts = Lockouts(world)
         self.safety = Safety(world, self.lockouts)
-        self.promptness = Promptness(world, self.prices, self.lockouts)
+        self.wrongs = Wrongs(world, self.prices, self.lockouts)
+        self.promptness = Promptness(world, self.wrongs)
         self._costs: set[tuple[int, str]] = set()
         self.replay = Replay()
         self._digest = sha256()
         self._encode = msgspec.json.Encoder().encode
-        self.justice = Justice(world, self.lockouts, self.promptness)
+        self.justice = Justice(world, self.lockouts, self.wrongs, self.promptness)
         self._accounts = [plan.number for plan in world.plan.accounts]
         self.commands = 0
         self.alerts: list[Alert] = []
@@ -56,6 +58,7 @@ class Judge:
         """Hear of a position that changed at the exchange."""
         self.tell(f"{account} {change.contract} {change.before} -> {change.after} by order {change.order_id}")
         self.safety.changed(account, change)
+        self.wrongs.changed(account, change)
         self.justice.looked(account)
         self.lockouts.changed(account)
 

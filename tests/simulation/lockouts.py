@@ -1,6 +1,6 @@
 """Lockouts, always owed: once in the journal a lock stands until its time, through every crash, and no longer."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from riskd.domain.account import AccountState
@@ -12,6 +12,10 @@ from tests.simulation.world import World
 
 RACE: Final = timedelta(seconds=10)
 """A position may be opened in the moment between riskd's last look and the end of the lock."""
+
+FOREVER: Final = datetime.max.replace(tzinfo=UTC)
+"""When a lock ends that only an admin could lift: there is none here."""
+_BY_ADMIN: Final = "AccountDrawdown"
 
 
 class Lockouts:
@@ -41,10 +45,11 @@ class Lockouts:
                 self._unlocked(command, entry.envelope.at)
 
     def _locked(self, command: LockAccount, at: datetime) -> None:
-        if command.until != end_of(day_of(at)):
-            raise Broken("locked for the day", f"{command} at {at}, but the day ends at {end_of(day_of(at))}")
+        due = None if command.cause == _BY_ADMIN else end_of(day_of(at))
+        if command.until != due:
+            raise Broken("locked for the day", f"{command} at {at}, but it should end at {due}")
         self.count += 1
-        self._until.setdefault(int(command.account), {})[command.cause] = command.until
+        self._until.setdefault(int(command.account), {})[command.cause] = command.until or FOREVER
 
     def _unlocked(self, command: UnlockAccount, at: datetime) -> None:
         account = int(command.account)
@@ -63,6 +68,6 @@ class Lockouts:
     def restarted(self, account: int, state: AccountState | None) -> None:
         """Judge what a new process remembers."""
         for cause, until in self._until.get(account, {}).items():
-            remembered = {lockout.cause: lockout.until for lockout in state.lockouts} if state else {}
-            if remembered.get(cause) != until:
+            remembered = {x.cause: x.until or FOREVER for x in state.lockouts} if state else {}
+            if until > self._schedule.now and remembered.get(cause) != until:
                 raise Broken("never forgets a lock", f"{account} was locked by {cause} until {until}, now {remembered}")

@@ -148,7 +148,7 @@ class Trial:
     def _carry_over(self) -> None:
         """Note what positions are worth at 17:00, if riskd could know it."""
         known = self.service.ready and all(self.world.calm.certain(account) for account in self._accounts)
-        self.judge.promptness.carried_marks = dict(self.judge.prices.marks) if known else {}
+        self.judge.wrongs.carried_marks = dict(self.judge.prices.marks) if known else {}
 
     def _trade(self, until: datetime) -> None:
         self.service.busy = True

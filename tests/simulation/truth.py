@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ POINT_USD: Final = {
     "CON.F.US.MCLE": Decimal(100),
     "CON.F.US.MGC": Decimal(10),
 }
+_ROOTS: Final = {"EP": "ES", "MCLE": "MCL"}
 _HOLIDAYS: Final = "01-01 01-19 02-16 04-03 05-25 06-19 07-03 09-07 11-26 11-27 12-24 12-25"
 HOLIDAYS: Final = frozenset(date.fromisoformat(f"2026-{day}") for day in _HOLIDAYS.split())
 """When the real exchange closes early and riskd's sessions with it, though the simulated one trades on."""
@@ -30,6 +32,13 @@ ZERO: Final = Decimal(0)
 def point_usd(contract: str) -> Decimal:
     """Return what one point of one contract is worth in USD."""
     return POINT_USD[contract.rsplit(".", 1)[0]]
+
+
+@cache
+def root_of(contract: str) -> str:
+    """Return the product of a contract, as traders call it."""
+    symbol = contract.split(".")[3]
+    return _ROOTS.get(symbol, symbol)
 
 
 def day_of(at: datetime) -> date:
@@ -112,6 +121,7 @@ class AccountTruth:
     deals: dict[int, Deal] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     days: dict[date, DaySums] = field(default_factory=dict)
+    _lots: dict[str, list[list[Decimal | int]]] = field(default_factory=dict)
 
     def day(self, day: date) -> DaySums:
         """Return the sums of a TradingDay."""
@@ -133,11 +143,13 @@ class AccountTruth:
             self.day(deal.day).add(deal, -1)
             self.day(deal.day).voided = True
             after = before - deal.signed
+            self._match_anew(deal.contract)
         else:
             deal = _deal(trade)
             self.deals[trade.id] = deal
             self.day(deal.day).add(deal, 1)
             after = before + deal.signed
+            _match(self._lots.setdefault(deal.contract, []), deal)
         self.held[trade.contract_id] = after
         return Change(trade.created_at, trade.contract_id, before, after, trade.order_id, trade.voided)
 
@@ -157,14 +169,18 @@ class AccountTruth:
                 total -= carried * carried_marks[contract] * point_usd(contract)
         return total
 
-    def own_realized(self) -> Mapping[int, Decimal]:
-        """Return by trade what it closed earned, first in first out, for the half-turns that were not taken back."""
-        lots: dict[str, list[list[Decimal | int]]] = {}
-        earned: dict[int, Decimal] = {}
+    def open_lots(self) -> Iterator[tuple[str, list[tuple[Decimal, int]]]]:
+        """Yield what is held, by contract, as prices and signed contracts: first in, first out."""
+        for contract, lots in self._lots.items():
+            if lots:
+                yield contract, [(Decimal(price), int(held)) for price, held in lots]
+
+    def _match_anew(self, contract: str) -> None:
+        """Match a contract's half-turns once more, without those that were taken back."""
+        lots = self._lots[contract] = []
         for deal in self.deals.values():
-            if not deal.voided:
-                earned[deal.trade_id] = _matched(lots.setdefault(deal.contract, []), deal)
-        return earned
+            if deal.contract == contract and not deal.voided:
+                _match(lots, deal)
 
 
 def _deal(trade: Trade) -> Deal:
@@ -182,21 +198,19 @@ def _deal(trade: Trade) -> Deal:
     )
 
 
-def _matched(lots: list[list[Decimal | int]], deal: Deal) -> Decimal:
+def _match(lots: list[list[Decimal | int]], deal: Deal) -> None:
     """Match one half-turn against the open lots (price, signed quantity), oldest first."""
-    left, earned = deal.signed, ZERO
+    left = deal.signed
     while left and lots and int(lots[0][1]) * left < 0:
-        price, held = Decimal(lots[0][0]), int(lots[0][1])
+        held = int(lots[0][1])
         size = min(abs(left), abs(held))
         direction = 1 if held > 0 else -1
-        earned += (deal.price - price) * size * direction * point_usd(deal.contract)
         left += size * direction
         lots[0][1] = held - size * direction
         if lots[0][1] == 0:
             del lots[0]
     if left:
         lots.append([deal.price, left])
-    return earned
 
 
 class Truth:

@@ -2,6 +2,9 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+from riskd.app.main import app
 from tests.unit.test_replay.exports import order_row, orders
 from tests.unit.test_replay.test_command import invoke, unwrapped
 
@@ -173,3 +176,29 @@ def test_amounts_add_up_to_the_cent(tmp_path: Path) -> None:
         assert sum(Decimal(day["saved"]) for day in under["days"]) == Decimal(under["total"]["saved"])
         assert all(Decimal(d["under_rules"]) - Decimal(d["as_traded"]) == Decimal(d["saved"]) for d in under["days"])
     assert sum(map(Decimal, comparison["difference"]["days"])) == Decimal(comparison["difference"]["total"])
+
+
+def test_a_narrow_terminal_loses_no_column(tmp_path: Path) -> None:
+    """On sixty columns the days and every figure are still there."""
+    export = losing_then_winning(tmp_path)
+    strict, loose = rules_file(tmp_path / "strict.json", STRICT), rules_file(tmp_path / "loose.json", LOOSE)
+    words = ["replay", str(export), "--rules", str(strict), "--against", str(loose)]
+    shown = CliRunner(env={"COLUMNS": "60"}).invoke(app, words).stdout
+    assert shown.count("2026-03-10") == 3
+    assert "1200.00" in shown
+
+
+def test_an_export_without_a_fill_says_so(tmp_path: Path) -> None:
+    """No table of nothing, but one sentence, and what is wrong with the rows."""
+    export, loose = tmp_path / "orders.csv", rules_file(tmp_path / "loose.json", LOOSE)
+    export.write_bytes(orders(order_row(Size="many")))
+    result = invoke(export, "--rules", loose, "--against", loose)
+    assert result.exit_code == 0
+    assert "There is no fill in what was given." in result.stdout
+    assert "Size is not a number of contracts" in unwrapped_lines(result.stdout)
+    assert "would" not in result.stdout
+
+
+def unwrapped_lines(text: str) -> str:
+    """Return a text with its lines put together."""
+    return " ".join(text.split())

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 _REFUSED = 2
+_NARROWEST = 80
 
 
 def replay_command(
@@ -44,4 +45,5 @@ def replay_command(
     if as_json:
         sys.stdout.write(report.as_json(replayed).decode() + "\n")
     else:
-        report.print_for_people(Console(), replayed, judged=rules is not None)
+        # A narrower terminal breaks the lines itself; a table that is made to fit would lose figures.
+        report.print_for_people(Console(width=max(Console().width, _NARROWEST)), replayed, judged=rules is not None)

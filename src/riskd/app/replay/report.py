@@ -113,6 +113,15 @@ def _action(action: WouldAct) -> ActionJson:
 
 def print_for_people(console: Console, replayed: Replayed, *, judged: bool) -> None:
     """Print one line a day, what the rules would have done, and everything that is not as it should be."""
+    if not replayed.days:
+        console.print(Text("There is no fill in what was given.\n"))
+    else:
+        _print_days(console, replayed, judged=judged)
+    for note in _notes(replayed):
+        console.print(Text("! ", style="yellow") + Text(note))
+
+
+def _print_days(console: Console, replayed: Replayed, *, judged: bool) -> None:
     console.print(_days_table(replayed.days))
     if replayed.comparison is not None:
         for part in for_people(replayed.comparison):
@@ -121,8 +130,6 @@ def print_for_people(console: Console, replayed: Replayed, *, judged: bool) -> N
         if judged:
             console.print(_actions_table(replayed.days))
         console.print(_bottom_line(replayed.days))
-    for note in _notes(replayed):
-        console.print(Text("! ", style="yellow") + Text(note))
 
 
 def _days_table(results: Sequence[DayResult]) -> Table:

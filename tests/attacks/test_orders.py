@@ -254,6 +254,27 @@ def test_move_the_stop_away() -> None:
     assert desk.closes == [(contract("MNQ"), None)]
 
 
+@attack(Answer.TOLD)
+async def test_blink_with_the_stop() -> None:
+    """Show the stop for a moment every few seconds, so that the grace period never runs out.
+
+    → The grace begins anew each time, as for anybody who moves a stop; at the sixth time people are told.
+    """
+    blinks = "".join(
+        f"""
+      09:31:{second:02}.0  A1 order s{second} sell 2 MNQ stop @ 17950.00
+      09:31:{second:02}.1  A1 order s{second} cancelled"""
+        for second in (9, 18, 27, 36, 45)
+    )
+    day = f"""
+      09:31:00.0  A1 fill buy 2 MNQ @ 18000.00{blinks}
+      -> alert MNQ +2 was left without a sufficient stop 6 times
+      09:31:56
+      -> close A1 MNQ
+    """
+    await plays("NoStopLossGrace grace_period=10s", day)
+
+
 @attack(Answer.STOPPED)
 async def test_bracket_under_a_lockout() -> None:
     """Place an entry with stop and target attached while locked.

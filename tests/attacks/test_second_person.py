@@ -23,10 +23,12 @@ from riskd.notifications.channels import Channel
 from riskd.notifications.dead_man import DeadMan
 from riskd.notifications.dispatcher import Patience
 from riskd.notifications.service import NotificationConfig
+from riskd.simulator import SimulatedGateway
 from riskd.storage.state_store import JsonStateStore
 from tests.attacks.catalogue import Answer, attack
 from tests.attacks.people import LOSS, MAX4, Rules, Scene, scene
-from tests.support.daemon import ACCOUNT, Daemon, spec
+from tests.support.daemon import ACCOUNT, Daemon, gateway_settings, spec
+from tests.support.process import daemon_process
 from tests.support.rule_builders import account
 from tests.support.webhook import webhook
 
@@ -199,6 +201,25 @@ async def test_make_riskd_blind_without_a_word(tmp_path: Path) -> None:
             heard = len(switch.bodies)
             await asyncio.sleep(0.1)
             assert len(switch.bodies) == heard
+
+
+@attack(Answer.TOLD)
+@pytest.mark.slow
+async def test_kill_it_for_good(tmp_path: Path) -> None:
+    """Kill riskd and never start it again.
+
+    → Its signs of life stop, and the service of the dead-man's switch tells the second person.
+    """
+    raw = json.loads((Path(__file__).parents[1] / "fixtures" / "config.json").read_text(encoding="utf-8"))
+    raw["notifications"]["dead_man_ping"] = "${PING}"
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(raw), encoding="utf-8")
+    async with SimulatedGateway(gateway_settings()) as gateway, webhook() as switch:
+        words = {"RISKD_WEBHOOK": switch.url, "PING": switch.url.replace("json://", "http://")}
+        async with daemon_process(gateway, file, tmp_path / "state", words) as daemon:
+            await switch.containing("riskd protects 101\nTime: 2026-03-10 09:30:00 CT")
+            await daemon.kill()
+            assert not any(words["PING"] in str(line) for line in daemon.lines)
 
 
 @attack(Answer.STOPPED)

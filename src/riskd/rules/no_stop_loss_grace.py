@@ -1,6 +1,6 @@
 """NoStopLossGrace: a position without a stop does not stay open for long."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, ClassVar, Final, Literal
@@ -10,7 +10,7 @@ from pydantic import BeforeValidator
 from riskd.domain.account_view import AccountView
 from riskd.domain.events import AnyEvent, QuoteReported
 from riskd.domain.orders import OrderType
-from riskd.domain.violations import EnforcementAction, RuleViolation
+from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarning
 from riskd.rules.actions import close_whole
 from riskd.rules.contract import Category
 from riskd.rules.durations import PositiveDuration, show_duration
@@ -22,6 +22,10 @@ from riskd.rules.tightness import FEWER, LOWER, SHORTER, or_none
 DEFAULT_GRACE: Final = timedelta(seconds=30)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 Stop = Literal["stop", "stop_limit", "trailing_stop"]
+
+
+MOST_LOSSES: Final = 5
+"""How often a position may be left without enough stops before people hear of it."""
 
 
 class NoStopLossGraceParams(RuleParams):
@@ -68,11 +72,24 @@ class NoStopLossGraceRule(ConfiguredRule):
     def remember(self, memory: Mapping[str, str], event: AnyEvent | None, state: AccountView) -> Mapping[str, str]:
         """Remember, by contract, since when its position has gone without enough stops.
 
-        Shape: ``<opening seq> <time>``; a flip begins anew, since it opens another position.
+        Shape: ``<opening seq> <time>``; a flip begins anew, since it opens another position. Under the contract and
+        ``lost`` stands ``<opening seq> <times>``: how often the position was left without.
         """
         covers, quantities = self._protection.covers, state.quantities
         bare = [c for c, quantity in quantities.items() if quantity and not covers(state, c, quantity)]
-        return {contract: self._since(memory, state, contract) for contract in sorted(bare)}
+        if not bare and not memory:
+            return memory
+        unprotected = {contract: self._since(memory, state, contract) for contract in sorted(bare)}
+        return {**unprotected, **_losses(memory, unprotected, state)}
+
+    def warnings(self, state: AccountView) -> Iterable[RuleWarning]:
+        """Return one for each position that loses its stop again and again: the grace begins anew each time."""
+        memory = self.memory(state)
+        for contract, quantity in sorted(state.quantities.items()) if memory else ():
+            opening, times = _lost(memory, contract)
+            if quantity and times > MOST_LOSSES:
+                text = f"{state.root(contract)} {quantity:+d} was left without a sufficient stop {times} times"
+                yield RuleWarning(key=f"stops {contract} {opening}", message=f"{text}; the grace begins anew each time")
 
     def _since(self, memory: Mapping[str, str], state: AccountView, contract: str) -> str:
         position, since = state.positions.get(contract), memory.get(contract)
@@ -122,3 +139,21 @@ class NoStopLossGraceRule(ConfiguredRule):
     def next_deadline(self, state: AccountView) -> datetime | None:
         """Return when the next grace runs out."""
         return min((at for _, at in self._due(state) if at > state.at), default=None)
+
+
+def _lost(memory: Mapping[str, str], contract: str) -> tuple[str, int]:
+    """Return which position was last left without enough stops, and how often."""
+    opening, _, times = memory.get(f"{contract} lost", "").partition(" ")
+    return opening, int(times or 0)
+
+
+def _losses(memory: Mapping[str, str], unprotected: Mapping[str, str], state: AccountView) -> Mapping[str, str]:
+    """Return how often each position that is held was left without enough stops."""
+    found: dict[str, str] = {}
+    for contract, position in state.account.positions.items():
+        opening, times = _lost(memory, contract)
+        times = times if opening == str(position.opening_seq) else 0
+        begins = contract in unprotected and unprotected[contract] != memory.get(contract)
+        if times or begins:
+            found[f"{contract} lost"] = f"{position.opening_seq} {times + begins}"
+    return found

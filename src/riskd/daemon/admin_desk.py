@@ -13,6 +13,7 @@ import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from riskd.domain.commands import Alert
+from riskd.domain.decoding import UNDECODABLE
 from riskd.domain.events import Envelope, LockoutReleased
 from riskd.engine.core import Step
 from riskd.ports import Control, ReadModel
@@ -98,7 +99,7 @@ class AdminDesk:
     def _answer(self, text: bytes) -> Answer:
         try:
             request = msgspec.json.decode(text, type=ReleaseRequest)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             return Answer(done=False, text=f"a request that cannot be read: {error}")
         known = [state.account for state in self._riskd.accounts()]
         if request.account not in known:

@@ -12,6 +12,7 @@ import msgspec
 
 from riskd.storage.durability import write_whole
 from riskd.storage.journal_reading import last_broker
+from riskd.storage.small_files import read_small
 
 FILE: Final = "broker.json"
 THIS_MACHINE: Final = "this machine"
@@ -55,7 +56,5 @@ def claim_for(directory: Path, wanted: str) -> None:
 
 
 def _owner(file: Path) -> str:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=Belonging).broker
-    except (FileNotFoundError, msgspec.MsgspecError):
-        return ""
+    found = read_small(file, Belonging)
+    return found.broker if found else ""

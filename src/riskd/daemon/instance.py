@@ -8,6 +8,8 @@ from typing import Final, Self
 import msgspec
 from filelock import FileLock, Timeout
 
+from riskd.storage.small_files import read_small
+
 LOCK_FILE: Final = "riskd.lock"
 HOLDER_FILE: Final = "riskd.running.json"
 
@@ -50,7 +52,7 @@ class SingleInstance:
         try:
             self._lock.acquire(blocking=False)
         except Timeout as error:
-            raise AlreadyRunning(directory, _read(self._holder_file)) from error
+            raise AlreadyRunning(directory, read_small(self._holder_file, Holder)) from error
         self.abandoned = self._holder_file.exists()
         """Whether the one before did not release it: that process was killed, or the machine went down."""
         self._holder_file.write_bytes(msgspec.json.encode(Holder(pid=os.getpid(), since=now)))
@@ -82,10 +84,3 @@ def is_running(directory: Path) -> bool:
         return True
     lock.release()
     return False
-
-
-def _read(path: Path) -> Holder | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Holder)
-    except (OSError, msgspec.DecodeError):
-        return None

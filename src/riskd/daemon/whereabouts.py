@@ -24,6 +24,7 @@ from riskd.domain.events import AccountArmed, Envelope, RulesProposed
 from riskd.engine.core import Step
 from riskd.storage.durability import make_directory, write_whole
 from riskd.storage.journal_lines import journal_files, last_line
+from riskd.storage.small_files import read_small
 
 IDENTITY: Final = "identity.json"
 _JOURNAL: Final = "journal"
@@ -184,10 +185,8 @@ def last_seq(state_dir: Path) -> int:
 
 
 def _identity(state_dir: Path) -> str:
-    try:
-        return msgspec.json.decode((state_dir / IDENTITY).read_bytes(), type=Identity).id
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return ""
+    found = read_small(state_dir / IDENTITY, Identity)
+    return found.id if found else ""
 
 
 def _new_identity(state_dir: Path) -> str:
@@ -197,10 +196,7 @@ def _new_identity(state_dir: Path) -> str:
 
 
 def _read(note: Path) -> Note:
-    try:
-        return msgspec.json.decode(note.read_bytes(), type=Note)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return Note()
+    return read_small(note, Note) or Note()
 
 
 def _save(path: Path, what: msgspec.Struct) -> None:

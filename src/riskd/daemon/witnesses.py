@@ -13,6 +13,7 @@ import msgspec
 from riskd.daemon.configuration import UnderLockout
 from riskd.notifications.channels import Channel
 from riskd.storage.durability import write_whole
+from riskd.storage.small_files import read_small
 
 FILE: Final = "witnesses.json"
 
@@ -35,10 +36,7 @@ class Witnesses(msgspec.Struct, frozen=True):
 
 def remembered(directory: Path) -> Witnesses:
     """Return those of the run before, nobody where that is not known."""
-    try:
-        return msgspec.json.decode((directory / FILE).read_bytes(), type=Witnesses)
-    except (OSError, msgspec.MsgspecError):
-        return Witnesses()
+    return read_small(directory / FILE, Witnesses) or Witnesses()
 
 
 def remember(directory: Path, channels: Iterable[Channel], admin_under_lockout: UnderLockout) -> None:

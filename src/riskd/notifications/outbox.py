@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from riskd.domain.commands import Severity
+from riskd.domain.decoding import UNDECODABLE
 
 TIME_TO_LIVE: Final = timedelta(hours=24)
 _EXPIRED: Final = "expired"
@@ -95,7 +96,7 @@ class Outbox:
             letter = msgspec.json.decode(path.read_bytes(), type=Letter)
         except FileNotFoundError:
             return None  # delivered at this moment, by a channel that is being taken off the list
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNDECODABLE as error:
             path.replace(path.with_suffix(".unreadable"))
             self._log.error("outbox file set aside, it is no notification", file=str(path), why=str(error))
             return None

@@ -16,6 +16,7 @@ from typing import Final
 
 import msgspec
 
+from riskd.domain.decoding import UNDECODABLE
 from riskd.ports import JournalEntry
 
 VERSION: Final = 1
@@ -75,14 +76,14 @@ def read_head(line: bytes) -> LineHead | None:
         return None
     try:
         return _HEAD.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         return None
 
 
 def read_entry(line: bytes) -> JournalEntry:
     """Return the entry of a line with every type restored.
 
-    Errors: msgspec.DecodeError when it is none of this version's.
+    Errors: those of UNDECODABLE when it is none of this version's.
     """
     return _DECODER.decode(line)
 

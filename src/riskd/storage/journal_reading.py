@@ -8,6 +8,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
+from riskd.domain.decoding import UNDECODABLE
 from riskd.domain.events import DaemonStarted
 from riskd.ports import JournalEntry
 from riskd.storage.journal_lines import (
@@ -88,7 +89,7 @@ def read_journal(
             continue
         try:
             yield read_entry(line.text)
-        except msgspec.DecodeError as error:
+        except UNDECODABLE as error:
             on_break(ChainBreak(line.file, line.number, f"not an entry of this version of riskd: {error}"))
 
 
@@ -103,7 +104,7 @@ def read_lockouts(directory: Path) -> Iterator[JournalEntry]:
         with path.open("rb") as file:
             for line in file:
                 if _LOCKING.search(line) and line.endswith(b"\n"):
-                    with suppress(msgspec.DecodeError):
+                    with suppress(*UNDECODABLE):
                         yield read_entry(line)
 
 
@@ -124,7 +125,7 @@ def last_broker(directory: Path) -> str:
 
 
 def _broker_of(line: bytes) -> str:
-    with suppress(msgspec.DecodeError):
+    with suppress(*UNDECODABLE):
         event = read_entry(line).envelope.event
         return event.broker if isinstance(event, DaemonStarted) else ""
     return ""

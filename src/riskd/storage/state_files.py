@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from riskd.domain.account import AccountState
+from riskd.domain.decoding import UNDECODABLE
 
 VERSION: Final = 1
 
@@ -94,7 +95,7 @@ def decode(text: bytes, migrations: Mapping[int, Migration] = MIGRATIONS) -> Sav
     """
     try:
         return _decode(text, migrations)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNDECODABLE as error:
         raise Unreadable(f"it is not a state file of riskd: {error}") from error
 
 

@@ -9,6 +9,7 @@ import msgspec
 from riskd.app.exports.fills import Export, Kind, in_order
 from riskd.app.exports.prices import PriceFile
 from riskd.app.exports.table import ForeignFile, UnreadRow
+from riskd.domain.decoding import UNDECODABLE
 from riskd.domain.events import Fill, QuoteReported, SnapshotReported
 from riskd.domain.market import Quote
 from riskd.ports import JournalEntry
@@ -66,7 +67,7 @@ def _entries(files: Iterable[Path], unread: list[UnreadRow]) -> Iterator[Journal
         for number, line in enumerate(_lines(file), start=1):
             try:
                 yield read_entry(line)
-            except msgspec.DecodeError:
+            except UNDECODABLE:
                 unread.append(UnreadRow(str(file), number, "not an entry that this version of riskd wrote"))
 
 

@@ -1,6 +1,8 @@
 """The real daemon as a process of its own: started, killed without warning, started again."""
 
 import asyncio
+import os
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections import deque
@@ -89,9 +91,12 @@ class Daemon:
 
     async def kill(self) -> None:
         """End the process without a warning: SIGKILL, or TerminateProcess."""
-        if self._process is not None and self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
+        if sys.platform == "win32":
+            if self._process is not None and self._process.returncode is None:
+                with suppress(ProcessLookupError):
+                    self._process.kill()
+        else:
+            self._signal(signal.SIGKILL)
         await self._ended()
 
     async def stop(self) -> bool | None:
@@ -103,10 +108,14 @@ class Daemon:
             await self.kill()
             return None
         else:  # noqa: RET505 - the type checker looks at either branch on its own system only
-            with suppress(ProcessLookupError):
-                if self._process is not None:
-                    self._process.terminate()
+            self._signal(signal.SIGTERM)
             return await self._ended_by_itself()
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Send a signal, not by way of the process object, which may collect an exit that the event loop waits for."""
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
 
     async def _ended_by_itself(self) -> bool:
         try:

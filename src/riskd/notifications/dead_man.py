@@ -66,7 +66,7 @@ class DeadManPing:
         try:
             async with session.post(self._settings.url, data=text.encode(), allow_redirects=False) as answer:
                 failed = "" if answer.status < _OK else f"answered {answer.status}"
-        except (ClientError, TimeoutError, OSError) as error:
+        except (ClientError, TimeoutError, OSError, ValueError) as error:
             # Its words may repeat the address, which is a secret.
             failed = type(error).__name__
         self._say(f"not delivered: {failed}" if failed else "")

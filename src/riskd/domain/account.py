@@ -281,7 +281,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     last TradingDay on which a lockout stood. ``reconciled`` is False until a snapshot has been booked since the start;
     ``voided_at`` is when a trade was last taken back. A snapshot begun after ``recheck_seq`` is wanted while that is
     not zero. ``fills_until`` is how far the broker's own list of trades has been read without a gap. ``reentries``
-    counts how often something appeared under the lockout.
+    counts how often something appeared under the lockout; ``lapsed`` are the lockouts that ended last, since what was
+    done under them may be heard of later.
     ``prices`` is the market table as it was when the account was written to disk, ``instruments`` the contract records
     then that the built-in table does not have; both are empty while riskd runs.
     ``realized_gap`` is by how much the broker's realized P&L was better than riskd's own at the last flat snapshot, and
@@ -338,6 +339,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     flow: Mapping[str, Decimal] = {}
     commission_rates: Mapping[str, Decimal] = {}
     lockouts: tuple[Lockout, ...] = ()
+    lapsed: tuple[Lockout, ...] = ()
     no_new_risk: tuple[NoNewRisk, ...] = ()
     episodes: Mapping[str, Episode] = {}
     flatten: FlattenTarget | None = None

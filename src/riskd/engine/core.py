@@ -42,7 +42,7 @@ from riskd.engine.enforcement_engine import EnforcementEngine
 from riskd.engine.exposure import projected
 from riskd.engine.flatten import confirm_flat
 from riskd.engine.invariants import InvariantBroken, broken
-from riskd.engine.lockouts import fail_closed, with_no_new_risk
+from riskd.engine.lockouts import fail_closed, relapses, with_no_new_risk
 from riskd.engine.notices import notices
 from riskd.engine.releasing import released
 from riskd.engine.reports import (
@@ -433,7 +433,8 @@ class Core:
         busy = state.lockouts or state.closes or state.cancels or state.retries or state.no_new_risk or state.trims
         waiting = state.flatten or state.enforcements or state.recheck_seq or state.close_requests or state.overshot
         differs = any(r.disagrees_since is not None for r in state.reported.values())
-        return not (verdict.findings or verdict.faults or rulebook.faults or busy or waiting or differs)
+        idle = not (verdict.findings or verdict.faults or rulebook.faults or busy or waiting or differs)
+        return idle and not (state.lapsed and relapses(state))
 
     def _projected(
         self, view: AccountView, rulebook: Rulebook, envelope: Envelope, enforced: Iterable[Finding]

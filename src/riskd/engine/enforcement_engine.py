@@ -42,6 +42,8 @@ class EnforcementEngine:
 
     def enforce(self, draft: Draft) -> None:
         """Go over an account after an event: from findings to commands."""
+        if draft.state.lapsed:
+            lockouts.lock_again(draft)
         if draft.state.lockouts or draft.state.no_new_risk:
             lockouts.end_what_has_ended(draft)
         if draft.findings:

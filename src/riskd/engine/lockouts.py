@@ -15,18 +15,45 @@ from riskd.engine.risk_engine import Finding
 _replace: Final = msgspec.structs.replace
 
 
+def relapses(state: AccountState) -> bool:
+    """Tell whether something has come to light that was done under a lockout which has ended."""
+    return any(_left_over(state, lockout) for lockout in state.lapsed)
+
+
+def lock_again(draft: Draft) -> None:
+    """Bring back the lockouts under which something was done that is heard of only now, until it is undone."""
+    back = tuple(lockout for lockout in draft.state.lapsed if _left_over(draft.state, lockout))
+    lapsed = tuple(lockout for lockout in draft.state.lapsed if lockout not in back)
+    draft.state = _replace(draft.state, lockouts=(*draft.state.lockouts, *back), lapsed=lapsed)
+    for lockout in back:
+        draft.command(_lock_command(draft.state.account, lockout))
+
+
+def _left_over(state: AccountState, lockout: Lockout) -> bool:
+    """Tell whether anything is held or working that was begun under a lockout, by the broker's times."""
+    begun = [lot.opened_at for position in state.positions.values() for lot in position.lots]
+    begun += [order.created_at for order in state.orders.values() if order.created_at is not None]
+    return any(lockout.since <= at and (lockout.until is None or at < lockout.until) for at in begun)
+
+
+def _lock_command(account: str, lockout: Lockout) -> LockAccount:
+    return LockAccount(account=account, cause=lockout.cause, until=lockout.until, reason=lockout.reason)
+
+
 def end_what_has_ended(draft: Draft) -> None:
-    """Let causes end whose time has come; a lockout not before the account is proven flat."""
+    """Let causes end whose time has come; a lockout not before the account is proven flat of what it forbade."""
     state = draft.state
     lasting = tuple(c for c in state.no_new_risk if c.until is None or c.until > draft.at)
     if lasting != state.no_new_risk:
         draft.state = state = _replace(state, no_new_risk=lasting)
     if not state.lockouts or state.flatten is not None:
         return
-    standing = tuple(x for x in state.lockouts if x.until is None or x.until > draft.at)
-    if standing == state.lockouts:
+    ended = tuple(x for x in state.lockouts if x.until is not None and x.until <= draft.at)
+    ended = tuple(x for x in ended if not _left_over(state, x))
+    if not ended:
         return
-    draft.state = _replace(state, lockouts=standing)
+    standing = tuple(x for x in state.lockouts if x not in ended)
+    draft.state = _replace(state, lockouts=standing, lapsed=ended)
     if not standing:
         draft.state = _replace(draft.state, reentries=0)
         draft.command(UnlockAccount(account=state.account))
@@ -56,7 +83,7 @@ def _lock_for(draft: Draft, finding: Finding) -> None:
         rule=finding.violation.rule_name,
     )
     draft.state = _replace(state, lockouts=(*state.lockouts, lockout))
-    draft.command(LockAccount(account=state.account, cause=lockout.cause, until=lockout.until, reason=lockout.reason))
+    draft.command(_lock_command(state.account, lockout))
     if draft.state.flatten is None:
         open_flatten(draft, lockout, finding.violation.headline or finding.violation.message)
     draft.begun.append(action)

@@ -11,6 +11,7 @@ from riskd.simulator.exchange.codes import SessionCode
 from riskd.simulator.gateway import signalr, wire
 from riskd.simulator.gateway.clock import GatewayClock
 from riskd.simulator.gateway.limits import RateLimit, Window
+from riskd.simulator.gateway.request_log import Bell, RequestLog
 from riskd.simulator.gateway.signalr import ProtocolFailed, RecordReader
 from riskd.simulator.gateway.tokens import TokenOffice
 
@@ -153,3 +154,14 @@ def test_a_completion_carries_a_result_or_an_error() -> None:
     assert msgspec.json.decode(fine[:-1]) == {"type": 3, "invocationId": "1", "result": None}
     assert msgspec.json.decode(failed[:-1]) == {"type": 3, "invocationId": "2", "error": "no"}
     assert fine[-1:] == b"\x1e"
+
+
+def test_the_log_of_requests_forgets_the_oldest() -> None:
+    """A gateway that runs for weeks keeps the newest; numbers go on, and what came after one is still found."""
+    log = RequestLog(Bell(), keep=10)
+    for _ in range(25):
+        log.begin(_NOW, method="POST", path="/api/Order/place", body=b"{}")
+
+    assert [each.number for each in log.find("place")] == list(range(11, 26))
+    assert [each.number for each in log.find(after=23)] == [24, 25]
+    assert [each.number for each in log.find(after=5)] == list(range(11, 26))

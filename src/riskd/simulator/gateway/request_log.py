@@ -62,23 +62,28 @@ class Bell:
 
 
 class RequestLog:
-    """The requests in the order they came."""
+    """The newest requests in the order they came: at least `keep`, at most twice as many."""
 
-    def __init__(self, bell: Bell) -> None:
+    def __init__(self, bell: Bell, *, keep: int = 50_000) -> None:
         """Start empty; ring a bell at every request and every answer."""
-        self.received: list[Received] = []
+        self.count = 0
+        self._received: list[Received] = []
+        self._keep = keep
         self._bell = bell
 
     def begin(self, at: datetime, *, method: str, path: str, body: bytes) -> Received:
         """Note a request as it comes in."""
+        self.count += 1
+        if len(self._received) >= 2 * self._keep:
+            del self._received[: self._keep]
         entry = Received(
-            number=len(self.received) + 1,
+            number=self.count,
             at=at,
             method=method,
             path=path,
             body=body.decode("utf-8", "replace"),
         )
-        self.received.append(entry)
+        self._received.append(entry)
         self._bell.ring()
         return entry
 
@@ -93,4 +98,6 @@ class RequestLog:
 
     def find(self, call: str | None = None, *, after: int = 0) -> list[Received]:
         """Return the requests of a call (all calls if None) that came after a number."""
-        return [entry for entry in self.received[after:] if call is None or entry.is_call(call)]
+        forgotten = self.count - len(self._received)
+        later = self._received[max(after - forgotten, 0) :]
+        return [entry for entry in later if call is None or entry.is_call(call)]

@@ -220,7 +220,7 @@ class RestServer:
             "title": "One or more validation errors occurred.",
             "status": 400,
             "errors": {problem.field: [problem.reason]},
-            "traceId": f"00-{len(self.log.received):032x}-{0:016x}-00",
+            "traceId": f"00-{self.log.count:032x}-{0:016x}-00",
         }
         return self._plain(400, wire.encode(record), _PROBLEM)
 

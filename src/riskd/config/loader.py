@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from io import StringIO
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Final, NoReturn
@@ -12,6 +13,7 @@ import msgspec
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
+from riskd.config.characters import odd_places
 from riskd.config.errors import ConfigError, ConfigErrors
 from riskd.config.explain import Issue, explained
 from riskd.config.json_values import table
@@ -64,18 +66,33 @@ def load(path: Path, *, environment: Mapping[str, str] | None = None, for_daemon
 
     Errors: ConfigErrors with every mistake in the file.
     """
+    try:
+        return _load(path, environment, for_daemon=for_daemon)
+    except RecursionError:
+        _fail(path, "is nested too deeply to be a configuration")
+
+
+def _load(path: Path, environment: Mapping[str, str] | None, *, for_daemon: bool) -> Loaded:
     text = _text(path)
     raw = _json(path, text)
     places = positions(text)
+    if odd := [Issue(place, "has a character that is no text", "remove it") for place in odd_places(raw)]:
+        raise _errors(path, odd, places)
     filled, substituted, issues = _fill_in(raw, _environment(path, environment))
+    if odd := [_discreet(Issue(place, "")) for place in odd_places(filled)]:
+        raise _errors(path, odd, places)
     issues += [_duplicate(duplicate.path, duplicate.first_line) for duplicate in places.duplicates]
     config, found = _modelled(filled)
     found += rule_issues(filled) + reference_issues(filled)
     issues += [_discreet(issue) if issue.path in substituted else issue for issue in found]
     issues += _needed(filled) if for_daemon else []
     if issues or config is None:
-        raise ConfigErrors(str(path), [_error(issue, places) for issue in _once(issues)])
+        raise _errors(path, issues, places)
     return Loaded(config, filled, places)
+
+
+def _errors(path: Path, issues: Iterable[Issue], places: Positions) -> ConfigErrors:
+    return ConfigErrors(str(path), [_error(issue, places) for issue in _once(issues)])
 
 
 def _modelled(filled: object) -> tuple[Config | None, list[Issue]]:
@@ -110,22 +127,19 @@ def _text(path: Path) -> str:
     if len(data) > _LARGEST:
         _fail(path, "is too large to be a configuration")
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         _fail(path, "is not UTF-8 text", "save it as UTF-8", data.count(b"\n", 0, error.start) + 1)
-    if not text.strip():
-        _fail(path, "is empty; it may be half written")
-    return text
 
 
 def _json(path: Path, text: str) -> object:
+    if not text.strip():
+        _fail(path, "is empty; it may be half written")
     try:
         raw: object = json.loads(text, parse_constant=_no_constant)
     except JSONDecodeError as error:
         message, hint = _syntax(text, error)
         _fail(path, message, hint, error.lineno)
-    except RecursionError:
-        _fail(path, "is nested too deeply to be a configuration")
     except ValueError as error:
         _fail(path, f"is not valid JSON: {error}")
     if not isinstance(raw, dict):
@@ -155,7 +169,9 @@ def _syntax(text: str, error: JSONDecodeError) -> tuple[str, str]:
 def _environment(path: Path, environment: Mapping[str, str] | None) -> Mapping[str, str]:
     if environment is not None:
         return environment
-    written = {name: value for name, value in dotenv_values(path.parent / ".env").items() if value is not None}
+    secrets = path.parent / ".env"
+    text = _text(secrets) if secrets.exists() else ""
+    written = {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value is not None}
     return {**written, **os.environ}
 
 

@@ -1,7 +1,7 @@
 """What a configuration file may say."""
 
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
@@ -24,9 +24,20 @@ class Section(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+def _parts(value: str) -> SplitResult | None:
+    """Return the parts of an address, None where no connection could be made to it."""
+    try:
+        parts = urlsplit(value)
+        (parts.hostname or "").encode("idna")
+        _ = parts.port
+    except ValueError:
+        return None
+    return None if " " in value else parts
+
+
 def _url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in _ENCRYPTED | _PLAIN or not parts.hostname:
+    parts = _parts(value)
+    if parts is None or parts.scheme not in _ENCRYPTED | _PLAIN or not parts.hostname:
         raise PydanticCustomError("url", 'must be an address such as "https://api.example.com"')
     if parts.scheme in _PLAIN and parts.hostname not in _LOOPBACK:
         raise PydanticCustomError(

@@ -74,14 +74,19 @@ class Reloader:
     async def _reload(self, *, told: bool) -> None:
         try:
             wanted = await asyncio.to_thread(self._read)
-        except ConfigErrors as errors:
-            lines = errors.lines()
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the next one must be read
+            lines = error.lines() if isinstance(error, ConfigErrors) else [_defect(error)]
             if told or lines != self._refused:
                 self._refuse(lines)
             self._refused = lines
         else:
             self._refused = []
             self._use(wanted)
+
+
+def _defect(error: Exception) -> str:
+    # Its own words may repeat a secret of the file.
+    return f"reading it failed ({type(error).__name__}); this is a defect of riskd"
 
 
 def marks(files: Sequence[Path]) -> Marks:

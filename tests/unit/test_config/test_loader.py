@@ -146,6 +146,11 @@ def test_every_mistake_is_told_at_once_with_its_line(tmp_path: Path) -> None:
         ('{"rule": "DailyRealizedLoss",', '{"rule": "MaxContracts",', 'there is already a "MaxContracts" in this list'),
         ('"accounts": [{"id": "101", ', '"accounts": [{', "accounts[0].id: is missing"),
         ('"universal": {"rules": [', '"universal": {"rules": {"a": ', "is not valid JSON"),
+        ("https://api.example.com", "https://api..example.com", "broker.rest_url: must be an address"),
+        ("https://api.example.com", "https://api.example.com:99999", "broker.rest_url: must be an address"),
+        ("https://api.example.com", "https://[::1", "broker.rest_url: must be an address"),
+        ("https://api.example.com", "https://api example.com", "broker.rest_url: must be an address"),
+        ('"dead_man_ping": null', '"dead_man_ping": "https://[x"', "dead_man_ping: must be an address"),
     ],
 )
 def test_each_mistake_is_told_in_plain_words(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -179,6 +184,80 @@ def test_a_text_that_is_no_configuration_gets_one_sentence(tmp_path: Path, text:
     (line,) = complaints(tmp_path, text)
 
     assert said in line
+
+
+@pytest.mark.parametrize("odd", ["\\ud800", "\\u0000", "\\r\\n", "\\u007f"])
+@pytest.mark.parametrize(
+    ("old", "place"),
+    [
+        ('"50K combine"', "accounts[0].name"),
+        ('"tgram://x/y"', "notifications.channels[0].url"),
+        ('"${RISKD_USERNAME}"', "broker.username"),
+        ('"paths": {', "paths"),
+        ('"MaxContracts", "enabled"', "profiles.default.rules[0].rule"),
+    ],
+)
+def test_a_character_that_is_no_text_is_refused(tmp_path: Path, old: str, place: str, odd: str) -> None:
+    """Half a character and a control character are refused wherever they stand, key or value, and are not shown."""
+    new = f'"paths": {{"{odd}": 1' if old == '"paths": {' else old.replace('"', f'"{odd}', 1)
+
+    (line,) = complaints(tmp_path, COMPLETE.replace(old, new, 1))
+
+    assert f" {place}: has a character that is no text; remove it" in line
+    assert line.isprintable()
+
+
+def test_what_the_environment_gives_must_be_text(tmp_path: Path) -> None:
+    """A key with the line's end still on it is refused before the broker is asked, and is not shown."""
+    path = written(tmp_path, COMPLETE)
+
+    with pytest.raises(ConfigErrors) as caught:
+        load_config(path, environment={**ENVIRONMENT, "RISKD_API_KEY": "s3cret\r"})
+
+    (line,) = caught.value.lines()
+    assert "broker.api_key: what the environment gives for this does not fit; check the variable" in line
+
+
+@pytest.mark.parametrize("depth", [150, 400, 900])
+def test_a_file_nested_too_deeply_gets_one_sentence(tmp_path: Path, depth: int) -> None:
+    """Whoever reads it first runs out of depth: none of them ends riskd."""
+    deep = COMPLETE.replace('"paths": {}', '"paths": {"state": ' + "[" * depth + "]" * depth + "}")
+
+    (line,) = complaints(tmp_path, deep)
+
+    assert "nested too deeply" in line or "paths.state: must be text in quotes" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"RISKD_USERNAME=a\nRISKD_API_KEY=\xff\n", ":2: is not UTF-8 text; save it as UTF-8"),
+        ("RISKD_USERNAME=a\n".encode("utf-16"), ":1: is not UTF-8 text; save it as UTF-8"),
+        (None, ": is a directory; "),
+    ],
+)
+def test_a_secrets_file_that_cannot_be_read_gets_one_sentence(tmp_path: Path, text: bytes | None, said: str) -> None:
+    """It is named, not the configuration; an editor may have saved it in another encoding."""
+    secrets = tmp_path / ".env"
+    if text is None:
+        secrets.mkdir()
+    else:
+        secrets.write_bytes(text)
+
+    (line,) = check_text(written(tmp_path, COMPLETE))
+
+    assert line.startswith(f"{secrets}{said}")
+
+
+def test_a_secrets_file_with_a_byte_order_mark_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first variable is the first, not one with a mark in its name."""
+    monkeypatch.delenv("RISKD_USERNAME", raising=False)
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfRISKD_USERNAME=ann\nRISKD_API_KEY=s3cret\n")
+
+    broker = load_config(written(tmp_path, COMPLETE)).broker
+
+    assert broker is not None
+    assert broker.username == "ann"
 
 
 def test_a_file_that_cannot_be_read_gets_one_sentence(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ class Desk:
     def _read(self) -> Wanted:
         self.reads += 1
         text = self.file.read_text(encoding="utf-8") if self.file.exists() else "bad: there is no such file"
+        if text.startswith("odd"):
+            raise ValueError("s3cret")
         if text.startswith("bad"):
             raise ConfigErrors("config.json", [ConfigError("pnl", 3, text)])
         return Wanted(rules={"A1": text})
@@ -87,6 +89,18 @@ async def test_a_file_that_is_gone_is_a_mistake(tmp_path: Path) -> None:
         desk.file.unlink()
 
         assert "there is no such file" in await desk.next()
+
+
+async def test_a_defect_of_reading_does_not_end_the_watching(tmp_path: Path) -> None:
+    """What nobody foresaw is refused like a mistake, without what it says, and the next change is taken over."""
+    async with watching(tmp_path) as desk:
+        desk.file.write_text("odd", encoding="utf-8")
+        said = await desk.next()
+        assert "reading it failed (ValueError); this is a defect of riskd" in said
+        assert "s3cret" not in said
+
+        desk.file.write_text("good", encoding="utf-8")
+        assert await desk.next() == "good"
 
 
 async def test_who_asks_is_answered(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
-from tests.simulation.campaign import Case, Result, run_all, shrunk
+from tests.simulation.campaign import Case, Result, retold, run_all, shrunk
 from tests.simulation.faults import ALL, Fault
 
 
@@ -69,11 +69,19 @@ def _tell_failure(result: Result, shrink: object, keep: Path | None) -> None:
         _say(f"    {line}")
     _say(f"  {smallest.broken}")
     _say(f"  again: {smallest.case.command}")
+    told = retold(smallest)
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
         path = keep / f"seed-{result.case.seed}.jsonl"
         path.write_bytes(b"\n".join(smallest.journal) + b"\n")
         _say(f"  journal: {path}")
+        if told is not None:
+            path.with_suffix(".scenario").write_text(told.text, encoding="utf-8")
+            _say(f"  scenario: {path.with_suffix('.scenario')}{'' if told.fails else ' (does not fail by itself)'}")
+    elif told is not None and told.fails:
+        _say(told.text)
+    if told is None or not told.fails:
+        _say("  no scenario fails the same way: what went wrong hangs on something that their language cannot say")
 
 
 def _say(text: str) -> None:

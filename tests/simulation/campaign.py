@@ -7,8 +7,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
+from riskd.rules.contract import Compile
+from riskd.rules.registry import compile_rulebook
 from tests.simulation import plan
 from tests.simulation.faults import ALL, Fault
+from tests.simulation.retold import Retold, retell
 from tests.simulation.trial import Tally, Trial
 from tests.simulation.verdict import Broken
 
@@ -34,34 +37,48 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What came of one trial: its tally, or the promise that was broken and the story up to there."""
+    """What came of one trial: its tally, or the promise that was broken and the trial as it stood then."""
 
     case: Case
     took_s: float
     tally: Tally | None = None
     broken: Broken | None = None
-    story: tuple[str, ...] = ()
-    journal: tuple[bytes, ...] = ()
+    trial: Trial | None = None
+
+    @property
+    def story(self) -> tuple[str, ...]:
+        """Return what happened last before a promise was broken."""
+        return (str(self.trial.plan), *self.trial.judge.story) if self.trial is not None else ()
+
+    @property
+    def journal(self) -> tuple[bytes, ...]:
+        """Return the journal's lines up to there."""
+        return tuple(self.trial.judge.replay.lines) if self.trial is not None else ()
 
 
-def run(case: Case) -> Result:
+def run(case: Case, compile_rules: Compile = compile_rulebook) -> Result:
     """Run one trial."""
     began = perf_counter()
     drawn = plan.draw(case.seed, case.days, light=case.light)
     with tempfile.TemporaryDirectory() as directory:
-        trial = Trial(drawn, case.faults, Path(directory) if drawn.files else None)
+        trial = Trial(drawn, case.faults, Path(directory) if drawn.files else None, compile_rules)
         try:
             tally = trial.run()
         except Broken as broken:
             trial.disk.crash()
-            return Result(
-                case=case,
-                took_s=perf_counter() - began,
-                broken=broken,
-                story=(str(drawn), *trial.judge.story),
-                journal=tuple(trial.judge.replay.lines),
-            )
+            return Result(case=case, took_s=perf_counter() - began, broken=broken, trial=trial)
     return Result(case=case, took_s=perf_counter() - began, tally=tally)
+
+
+def retold(failed: Result) -> Retold | None:
+    """Return a failure as a scenario, None where none can tell of it."""
+    broken, trial = failed.broken, failed.trial
+    if broken is None or trial is None or not broken.account:
+        return None
+    limits = next(plan.limits for plan in trial.plan.accounts if str(plan.number) == broken.account)
+    orders = trial.world.venue.exchange.books.orders.values()
+    own = frozenset(str(order.id) for order in orders if order.closing)
+    return retell(broken, trial.judge.chronicle.heard, limits, own, trial.world.compile_rules)
 
 
 def run_all(cases: Iterable[Case]) -> Iterator[Result]:

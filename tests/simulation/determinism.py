@@ -11,15 +11,15 @@ import msgspec
 from riskd.domain.account import AccountState
 from riskd.engine.core import Core
 from riskd.ports import JournalEntry
-from riskd.rules.registry import compile_rulebook
+from riskd.rules.contract import Compile
 from tests.simulation.verdict import Broken
 
 
 class Replay:
     """The second core."""
 
-    def __init__(self) -> None:
-        self._core = Core(compile_rulebook)
+    def __init__(self, compile_rules: Compile) -> None:
+        self._core = Core(compile_rules)
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(JournalEntry).decode
         self.lines: list[bytes] = []
@@ -37,7 +37,12 @@ class Replay:
         """Compare what a new process remembers with what the journal says."""
         for account, state in self._core.state_manager.accounts.items():
             if states.get(account) != state:
-                raise Broken("remembers everything", _difference(account, states.get(account), state))
+                raise Broken(
+                    "remembers everything",
+                    _difference(account, states.get(account), state),
+                    account=account,
+                    reborn=True,
+                )
 
 
 def _difference(account: str, remembered: AccountState | None, known: AccountState) -> str:

@@ -11,10 +11,11 @@ from typing import Final
 
 import msgspec
 
-from riskd.domain.commands import Alert, BrokerCommand, ClosePosition, LockAccount
-from riskd.domain.events import Fill, Outcome, QuoteReported
+from riskd.domain.commands import Alert, AnyCommand, BrokerCommand, ClosePosition, LockAccount
+from riskd.domain.events import Envelope, Fill, Outcome, QuoteReported
 from riskd.ports import JournalEntry
 from riskd.simulator.exchange.exchange import Reply
+from tests.simulation.chronicle import Chronicle
 from tests.simulation.determinism import Replay
 from tests.simulation.justice import Justice
 from tests.simulation.lockouts import Lockouts
@@ -40,7 +41,8 @@ class Judge:
         self.wrongs = Wrongs(world, self.prices, self.lockouts)
         self.promptness = Promptness(world, self.wrongs)
         self._costs: set[tuple[int, str]] = set()
-        self.replay = Replay()
+        self.replay = Replay(world.compile_rules)
+        self.chronicle = Chronicle()
         self._digest = sha256()
         self._encode = msgspec.json.Encoder().encode
         self.justice = Justice(world, self.lockouts, self.wrongs, self.promptness)
@@ -94,6 +96,10 @@ class Judge:
                 self.justice.locked(command)
         if entry.commands:
             self.lockouts.journalled(entry)
+
+    def processed(self, envelope: Envelope, commands: tuple[AnyCommand, ...]) -> None:
+        """Hear of an event that riskd has taken, and of what it commanded."""
+        self.chronicle.note(self._schedule.now, envelope, commands)
 
     @property
     def digest(self) -> str:

@@ -70,7 +70,8 @@ class Justice:
         self.looked(account)
         self._promptness.look(account)
         if not self._was_so(account, breach):
-            raise Broken("acts only on a breach", f"{command} with {self._truth.of(account).held}, not {breach}")
+            how = f"{command} with {self._truth.of(account).held}, not {breach}"
+            raise Broken("acts only on a breach", how, account=account, command=command)
         if command.rule in _OF_SIZE and not self._may_take_all(account):
             self._takes_the_excess(account, command)
 
@@ -97,17 +98,20 @@ class Justice:
         quantity = command.quantity if command.quantity is not None else abs(command.held)
         most = max(_excess(held, limits, contract) for _, held in self._sizes[account])
         if quantity > most:
-            raise Broken("takes only the excess", f"{command} where {most} are too many")
+            how = f"{command} where {most} are too many"
+            raise Broken("takes only the excess", how, account=account, command=command)
 
     def locked(self, command: LockAccount) -> None:
         """Judge a lockout as it is set."""
         account, breach = int(command.account), LOCKS.get(command.cause)
-        if breach is None or not self._fair(account):
+        comes_back = command.until is not None and command.until <= self._schedule.now
+        if breach is None or comes_back or not self._fair(account):
             return
         self.looked(account)
         self._promptness.look(account)
         if not self._is_moving(account) and not self._promptness.was_lately(account, breach, LATELY):
-            raise Broken("locks only at the limit", f"{command}, N {self._wrongs.net(account)}")
+            how = f"{command}, N {self._wrongs.net(account)}"
+            raise Broken("locks only at the limit", how, account=account, command=command)
 
     def read(self) -> None:
         """Count a reading of an account."""

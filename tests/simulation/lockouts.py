@@ -45,9 +45,14 @@ class Lockouts:
                 self._unlocked(command, entry.envelope.at)
 
     def _locked(self, command: LockAccount, at: datetime) -> None:
+        if command.until is not None and command.until <= at:
+            # One that has ended comes back for what was done under it and is heard of only now.
+            self._until.setdefault(int(command.account), {})[command.cause] = command.until
+            return
         due = None if command.cause == _BY_ADMIN else end_of(day_of(at))
         if command.until != due:
-            raise Broken("locked for the day", f"{command} at {at}, but it should end at {due}")
+            how = f"{command} at {at}, but it should end at {due}"
+            raise Broken("locked for the day", how, account=command.account, command=command)
         self.count += 1
         self._until.setdefault(int(command.account), {})[command.cause] = command.until or FOREVER
 
@@ -55,14 +60,16 @@ class Lockouts:
         account = int(command.account)
         until = self.until(account)
         if until is None:
-            raise Broken("locks once", f"{command} without a lock")
+            raise Broken("locks once", f"{command} without a lock", account=account)
         if at < until:
-            raise Broken("locked until its time", f"{command} at {at}, locked until {until}")
+            how = f"{command} at {at}, locked until {until}"
+            raise Broken("locked until its time", how, account=account, wanted=f"state {account} locked")
         moved_at = self._moved_at.get(account)
         settled = moved_at is None or self._schedule.now - moved_at > RACE
         held = {contract: held for contract, held in self._truth.of(account).held.items() if held}
         if held and settled:
-            raise Broken("free only when flat", f"{command} while {held} is held")
+            how = f"{command} while {held} is held"
+            raise Broken("free only when flat", how, account=account, wanted=f"state {account} locked")
         del self._until[account]
 
     def restarted(self, account: int, state: AccountState | None) -> None:
@@ -70,4 +77,6 @@ class Lockouts:
         for cause, until in self._until.get(account, {}).items():
             remembered = {x.cause: x.until or FOREVER for x in state.lockouts} if state else {}
             if until > self._schedule.now and remembered.get(cause) != until:
-                raise Broken("never forgets a lock", f"{account} was locked by {cause} until {until}, now {remembered}")
+                how = f"{account} was locked by {cause} until {until}, now {remembered}"
+                wanted = f"state {account} locked"
+                raise Broken("never forgets a lock", how, account=account, wanted=wanted, reborn=True)

@@ -32,11 +32,11 @@ from riskd.engine.core import Core
 from riskd.engine.enforcement_engine import EnforcementEngine
 from riskd.engine.event_bus import EventBus
 from riskd.ports import Broker, JournalEntry
-from riskd.rules.registry import compile_rulebook
 from riskd.storage.snapshot_timing import SnapshotTiming
 from tests.simulation.clocks import Machine, RiskdClock
 from tests.simulation.disk import Disk
-from tests.simulation.schedule import Schedule, ms
+from tests.simulation.schedule import ms
+from tests.simulation.world import World
 
 _SAVED_WITHIN: Final = ms(1000)
 _QUIET_LOG: Final[FilteringBoundLogger] = structlog.wrap_logger(
@@ -77,6 +77,10 @@ class Witness(Protocol):
         """Hear of a line that is in the journal."""
         ...
 
+    def processed(self, envelope: Envelope, commands: tuple[AnyCommand, ...]) -> None:
+        """Hear of an event that riskd has taken, and of what it commanded."""
+        ...
+
     def alerted(self, alert: Alert) -> None:
         """Hear of what people are told."""
         ...
@@ -87,7 +91,7 @@ class Process:
 
     def __init__(
         self,
-        schedule: Schedule,
+        world: World,
         disk: Disk,
         rules: Mapping[str, str],
         *,
@@ -95,7 +99,8 @@ class Process:
         witness: Witness,
         on_death: Callable[[], None],
     ) -> None:
-        self._schedule = schedule
+        self._schedule = schedule = world.schedule
+        self._compile = world.compile_rules
         self._rules = rules
         self._witness = witness
         self._on_death = on_death
@@ -114,8 +119,8 @@ class Process:
         self._doubtful = bool(disk.problems())
         self._last_at = last_at
         self._to_arm: set[str] = set()
-        self.core = Core(compile_rulebook, EnforcementEngine(self.receive))
-        self.core.restore(restored(saved, disk.tail(after), compile_rulebook))
+        self.core = Core(self._compile, EnforcementEngine(self.receive))
+        self.core.restore(restored(saved, disk.tail(after), self._compile))
         self.bus = EventBus(self._handle, now=self._now, on_overflow=self._overflow, last_seq=last_seq, last_at=last_at)
         self._executor = Executor(self._broker, self, _QUIET_LOG, Stopwatch())
         self._timing = SnapshotTiming()
@@ -155,7 +160,7 @@ class Process:
         states = self.core.state_manager.accounts
         for account in sorted(a for a in self._to_arm if a in states and states[a].reconciled):
             self._to_arm.discard(account)
-            self_test(self.core, account, compile_rulebook, self._now())
+            self_test(self.core, account, self._compile, self._now())
             if not states[account].armed:
                 self.receive(AccountArmed(account=account))
 
@@ -178,6 +183,7 @@ class Process:
         self._die(Death.BEFORE_STEP)
         step = self.core.step(envelope)
         self._die(Death.BEFORE_JOURNAL)
+        self._witness.processed(envelope, step.commands)
         if not isinstance(envelope.event, QuoteReported) or step.evaluated:
             entry = JournalEntry(envelope=envelope, market=step.market, commands=step.commands)
             self._journal.append(entry)

@@ -74,4 +74,6 @@ class Promptness:
             return
         held = {c: q for c, q in self._truth.of(account).held.items() if q}
         orders = [(o.id, o.type.name, o.side.name, o.left) for o in self._venue.live_orders(account)]
-        raise Broken("within a second", f"{account} {name} since {since}, calm since {calm_since}: {held} {orders}")
+        how = f"{account} {name} since {since}, calm since {calm_since}: {held} {orders}"
+        wanted = self._wrongs.remedy(account, name)
+        raise Broken("within a second", how, account=account, wanted=wanted, since=since)

@@ -66,13 +66,14 @@ class Safety:
 
     def _may_follow(self, before: Request, command: ClosePosition) -> None:
         if before.arrives and not before.reached:
-            raise Broken("one close at a time", f"{command} while {before.command.command_id} is on its way")
+            raise _twice(command, f"while {before.command.command_id} is on its way")
         order = self._venue.exchange.books.orders.get(before.order_id) if before.order_id is not None else None
         if order is not None and not order.final:
-            raise Broken("one close at a time", f"{command} while {before.command.command_id} is still working")
+            raise _twice(command, f"while {before.command.command_id} is still working")
         done = order is not None and order.filled == order.size
         if before.doubted_at is not None and not done and not _looked_twice(before.looks):
-            raise Broken("never again in doubt", f"{command} after {before.command.command_id}, looks {before.looks}")
+            how = f"{command} after {before.command.command_id}, looks {before.looks}"
+            raise Broken("never again in doubt", how, account=command.account, command=command)
 
     def reached(self, command: BrokerCommand, reply: Reply) -> None:
         """Judge what a request did at the exchange."""
@@ -80,7 +81,7 @@ class Safety:
             return
         request = self._closes[command.account, command.contract]
         if request.command is not command:
-            raise Broken("one close at a time", f"{command} reached the exchange after {request.command}")
+            raise _twice(command, f"reached the exchange after {request.command}")
         request.reached, request.order_id = True, reply.order_id
         if reply.order_id is not None:
             self._by_order[reply.order_id] = request
@@ -101,7 +102,8 @@ class Safety:
             # An order that the broker works for a while may meet the trader's own exit; that is not riskd's doing.
             raced = change.at > self._venue.exchange.books.orders[change.order_id].created_at
             if not raced:
-                raise Broken("only ever reduces", f"{request.command} took {change.before} to {change.after}")
+                how = f"{request.command} took {change.before} to {change.after}"
+                raise Broken("only ever reduces", how, account=request.command.account, command=request.command)
 
     def answered(self, command: BrokerCommand, outcome: Outcome) -> None:
         """Take note of what riskd has been told."""
@@ -139,7 +141,8 @@ class Safety:
         closed_at = self._closed_at.get((account, order.contract_id))
         closing = closed_at is not None and self._schedule.now - closed_at < RECENT
         if held and not closing and self._is_exit(order, held):
-            raise Broken("exits are sacred", f"{command} cancels an exit of {held} {order.contract_id}")
+            how = f"{command} cancels an exit of {held} {order.contract_id}"
+            raise Broken("exits are sacred", how, account=account, command=command)
 
     def _is_exit(self, order: Order, held: int) -> bool:
         """Tell whether an order could, with every other on its side, do no more than close what is held."""
@@ -151,6 +154,10 @@ class Safety:
             if other.contract_id == order.contract_id and other.side is order.side
         ]
         return _worst(others) <= abs(held)
+
+
+def _twice(command: ClosePosition, how: str) -> Broken:
+    return Broken("one close at a time", f"{command} {how}", account=command.account, command=command)
 
 
 def _worst(orders: Iterable[Order]) -> int:

@@ -63,7 +63,7 @@ class Service:
         """Start riskd."""
         rules = {str(account.number): account.limits.spec() for account in self._plan.accounts}
         process = Process(
-            self._schedule, self._disk, rules, machine=self._machine, witness=self._judge, on_death=self._died
+            self._world, self._disk, rules, machine=self._machine, witness=self._judge, on_death=self._died
         )
         states = process.core.state_manager.accounts
         self._judge.replay.restarted(states)

@@ -8,6 +8,8 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from riskd.rules.contract import Compile
+from riskd.rules.registry import compile_rulebook
 from riskd.simulator.exchange.books import ExchangeOptions
 from riskd.simulator.exchange.events import Event, OrderEvent, UserEvent
 from riskd.simulator.exchange.exchange import Exchange
@@ -51,12 +53,18 @@ class Tally:
 class Trial:
     """The world of one seed."""
 
-    def __init__(self, plan: Plan, faults: frozenset[Fault], directory: Path | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        faults: frozenset[Fault],
+        directory: Path | None = None,
+        compile_rules: Compile = compile_rulebook,
+    ) -> None:
         self.plan = plan
         self._traders: list[Trader] = []
         self._moved_at: dict[int, datetime] = {}
         self._accounts = [account.number for account in plan.accounts]
-        self.world = world = self._world(faults)
+        self.world = world = self._world(faults, compile_rules)
         self.schedule = world.schedule
         self.judge = Judge(world)
         self.exactness = Exactness(world, self.judge)
@@ -69,7 +77,7 @@ class Trial:
         self._storms = Storms(world, self.service, machine)
         self._surprises = world.rng("surprises")
 
-    def _world(self, faults: frozenset[Fault]) -> World:
+    def _world(self, faults: frozenset[Fault], compile_rules: Compile) -> World:
         exchange = self._exchange()
         schedule, weather, calm = Schedule(self.plan.starts_at), Weather(str(self.plan.seed), faults), Calm()
         return World(
@@ -80,6 +88,7 @@ class Trial:
             truth=Truth(),
             venue=Venue(schedule, exchange, self._hear),
             network=Network(schedule, weather, calm, self._rng("network"), exchange.books.orders.__getitem__),
+            compile_rules=compile_rules,
         )
 
     def _rng(self, what: str) -> Random:

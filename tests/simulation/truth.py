@@ -175,6 +175,11 @@ class AccountTruth:
             if lots:
                 yield contract, [(Decimal(price), int(held)) for price, held in lots]
 
+    def newest_held(self) -> str | None:
+        """Return the contract that was traded last of those held, None when flat."""
+        traded = (deal.contract for deal in reversed(self.deals.values()))
+        return next((contract for contract in traded if self.held.get(contract)), None)
+
     def _match_anew(self, contract: str) -> None:
         """Match a contract's half-turns once more, without those that were taken back."""
         lots = self._lots[contract] = []

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from random import Random
 
+from riskd.rules.contract import Compile
+from riskd.rules.registry import compile_rulebook
 from tests.simulation.calm import Calm
 from tests.simulation.faults import Weather
 from tests.simulation.network import Network
@@ -23,6 +25,7 @@ class World:
     truth: Truth
     venue: Venue
     network: Network
+    compile_rules: Compile = compile_rulebook
 
     def rng(self, what: str) -> Random:
         """Return a stream of chance for one purpose, the same for every run of a seed."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 
+from riskd.domain.instruments import symbol_of_contract
 from riskd.simulator.exchange.model import Order, OrderType
 from tests.simulation.counting import Counting
 from tests.simulation.limits import Limits
@@ -94,6 +95,17 @@ class Wrongs:
         counting = self._counting.get(account)
         if counting is not None:
             counting.changed(change, own=self._venue.exchange.books.orders[change.order_id].closing)
+
+    def remedy(self, account: int, name: str) -> str:
+        """Return what riskd should have done about a thing that must not be, in the words of a scenario."""
+        if name in (LOST, WON, FALLEN):
+            return f"state {account} locked"
+        if name == LOCKED_TOO_LONG:
+            return f"state {account} free"
+        newest = self._truth.of(account).newest_held()
+        if newest is not None:
+            return f"close {account} {symbol_of_contract(newest)}"
+        return "".join(f"cancel {account} {order.id}" for order in self._orders(account)[:1])
 
     # --- size --------------------------------------------------------------------------------------------------
 

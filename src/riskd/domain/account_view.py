@@ -11,6 +11,7 @@ from riskd.domain.calendar import day_start
 from riskd.domain.events import AnyEvent, Fill
 from riskd.domain.instruments import Instrument, root_of_contract
 from riskd.domain.market import Market
+from riskd.domain.money import exact
 from riskd.domain.orders import WorkingOrder, entries
 
 ZERO: Final = Decimal(0)
@@ -125,7 +126,7 @@ class AccountView:
         points = ZERO
         for lot in position.lots:
             points += (mark - lot.price) * lot.quantity
-        return points * instrument.point_value
+        return exact(points * instrument.point_value)
 
     @property
     def total_unrealized_pnl(self) -> Decimal:
@@ -140,7 +141,7 @@ class AccountView:
 
         Shape: the broker's figure; the worse one where it lastingly differs from what the fills add up to.
         """
-        return self.account.realized - self.account.realized_doubt - self._fees
+        return exact(self.account.realized - self.account.realized_doubt - self._fees)
 
     @property
     def _fees(self) -> Decimal:
@@ -164,7 +165,7 @@ class AccountView:
                 total += sum((f.pnl or ZERO for f in self.account.fills.values() if f.contract == contract), ZERO)
                 continue
             total += instrument.point_value * (flow + self._held_value(contract))
-        return total
+        return exact(total)
 
     def _held_value(self, contract: str) -> Decimal:
         position = self.account.positions.get(contract)
@@ -195,7 +196,7 @@ class AccountView:
         if state.base is None:
             return None
         base = state.base if state.base_drift is None else min(state.base, state.base_drift)
-        return base + state.realized - state.fees + self.total_unrealized_pnl
+        return exact(base + state.realized - state.fees + self.total_unrealized_pnl)
 
     @property
     def combined_exposure(self) -> Decimal:

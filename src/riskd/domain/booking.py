@@ -15,7 +15,7 @@ from riskd.domain.account import AccountState, Execution, MatchingMethod, Positi
 from riskd.domain.calendar import day_end, day_start, trading_day
 from riskd.domain.drawdowns import with_close
 from riskd.domain.events import Fill
-from riskd.domain.executions import executed
+from riskd.domain.executions import executed, opening_charge
 from riskd.domain.instruments import Instrument, root_of_contract
 from riskd.domain.lots import Matched, match
 from riskd.domain.refolding import (
@@ -94,7 +94,7 @@ def _book_next(state: AccountState, fill: Fill, place: Place) -> AccountState:
     pnl = own if fill.pnl is None else fill.pnl
     charge = cost(fill, state.commission_rates)
     execution = _execution(fill, old, matched, place, pnl=pnl, charge=charge)
-    position = _position(old, fill.contract, matched, execution, opening_charge=_opening(charge, execution))
+    position = _position(old, fill.contract, matched, execution, opening=opening_charge(execution, charge))
     return _replace(
         _noted(state, fill, place),
         executions=(*state.executions, execution),
@@ -145,13 +145,8 @@ def _execution(
     )
 
 
-def _opening(charge: Decimal, execution: Execution) -> Decimal:
-    """Return the fees that a position newly opened by this fill starts with."""
-    return charge * execution.opened / (execution.opened + execution.closed)
-
-
 def _position(
-    old: Position | None, contract: str, matched: Matched, execution: Execution, *, opening_charge: Decimal
+    old: Position | None, contract: str, matched: Matched, execution: Execution, *, opening: Decimal
 ) -> Position | None:
     quantity = sum(lot.quantity for lot in matched.lots)
     if quantity == 0:
@@ -163,7 +158,7 @@ def _position(
             lots=matched.lots,
             opening_seq=execution.seq,
             opened_at=execution.at,
-            realized=-opening_charge,
+            realized=-opening,
         )
     return _replace(old, quantity=quantity, lots=matched.lots, realized=execution.realized)
 

@@ -13,6 +13,7 @@ import msgspec
 from riskd.domain.account import Execution, Lot, Position
 from riskd.domain.events import Fill
 from riskd.domain.lots import Matched
+from riskd.domain.money import divided
 
 _replace: Final = msgspec.structs.replace
 
@@ -27,7 +28,7 @@ def executed(
     opened = fill.quantity - matched.closed
     ended = bool(lots) and (not matched.lots or (matched.closed > 0 and opened > 0))
     # A fill that flips pays its fees for both positions: each bears its share by contracts.
-    share = charge * matched.closed / fill.quantity if ended and opened else charge
+    share = divided(charge, opened, fill.quantity)[1] if ended and opened else charge
     return Execution(
         trade_id=fill.trade_id,
         contract=fill.contract,
@@ -50,7 +51,12 @@ def since_flat_after(execution: Execution, charge: Decimal) -> Decimal:
     """
     if not execution.flat:
         return execution.realized
-    return -charge * execution.opened / (execution.opened + execution.closed)
+    return -opening_charge(execution, charge)
+
+
+def opening_charge(execution: Execution, charge: Decimal) -> Decimal:
+    """Return the share of a fill's charge (USD) that the position bears which it opened."""
+    return divided(charge, execution.opened, execution.opened + execution.closed)[0]
 
 
 def told_anew(

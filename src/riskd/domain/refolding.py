@@ -20,6 +20,7 @@ from riskd.domain.events import Fill
 from riskd.domain.executions import executed, since_flat_after, told_anew
 from riskd.domain.instruments import Instrument, root_of_contract
 from riskd.domain.lots import match
+from riskd.domain.money import charge_for
 from riskd.domain.orders import Side
 
 ZERO: Final = Decimal(0)
@@ -55,7 +56,7 @@ def cost(fill: Fill, rates: Mapping[str, Decimal]) -> Decimal:
     """Return what a fill cost in fees and commission (USD), from the learned rate where it does not say."""
     if fill.commission is not None:
         return fill.fees + fill.commission
-    return fill.fees + rates.get(root_of_contract(fill.contract), ZERO) * fill.quantity
+    return fill.fees + charge_for(fill.quantity, rates.get(root_of_contract(fill.contract), ZERO))
 
 
 def lot_of(fill: Fill, place: Place) -> Lot:

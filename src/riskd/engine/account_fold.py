@@ -19,6 +19,7 @@ from riskd.domain.events import (
 )
 from riskd.domain.instruments import Instrument
 from riskd.domain.market import Market
+from riskd.domain.money import exact
 from riskd.domain.orders import ENDED, WorkingOrder
 from riskd.domain.refolding import Place, adopt
 
@@ -185,7 +186,7 @@ def _cross_checked(state: AccountState) -> AccountState:
     """Hold the broker's realized P&L against riskd's own lots, which must agree when nothing is held."""
     if state.positions:
         return state
-    gap = max(state.realized - state.realized_own, Decimal(0))
+    gap = max(exact(state.realized - state.realized_own), Decimal(0))
     doubt = gap if gap == state.realized_gap else Decimal(0)
     return _replace(state, realized_gap=gap, realized_doubt=doubt)
 

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from riskd.domain.account import Execution
 from riskd.domain.account_view import AccountView
 from riskd.domain.events import AnyEvent, QuoteReported
-from riskd.domain.money import show
+from riskd.domain.money import exact, show
 from riskd.domain.violations import EnforcementAction, RuleViolation
 from riskd.rules.actions import cool_down
 from riskd.rules.contract import Category
@@ -167,7 +167,7 @@ class CooldownAfterLossRule(ConfiguredRule):
         for execution in executions:
             if not execution.closed:
                 continue
-            tier = next((t for t in self._worst_first if execution.realized <= t.threshold), None)
+            tier = next((t for t in self._worst_first if exact(execution.realized) <= t.threshold), None)
             if tier is None:
                 continue
             key = (execution.contract, execution.position_seq, tier.threshold)

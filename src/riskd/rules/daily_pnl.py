@@ -8,6 +8,7 @@ import msgspec
 from pydantic import Discriminator, Field, Tag, WithJsonSchema
 
 from riskd.domain.account_view import AccountView
+from riskd.domain.money import charge_for
 from riskd.rules.params import Amount, RuleParams
 from riskd.rules.tightness import Tightness
 
@@ -85,7 +86,7 @@ class CompiledReserve(msgspec.Struct, frozen=True):
         instrument = state.instruments.get(contract)
         tick_value = instrument.tick_value if instrument else ZERO
         exit_fee = state.account.commission_rates.get(state.root(contract), ZERO)
-        return count * (self.ticks * tick_value + exit_fee)
+        return count * self.ticks * tick_value + charge_for(count, exit_fee)
 
 
 def compiled_reserve(reserve: Decimal | TickReserve) -> CompiledReserve:

@@ -4,9 +4,10 @@ A step books the event into the accounts and the market table, brings outstandin
 lets the enforcement engine command what is missing. Nothing here reads a clock, draws a number or waits.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -87,6 +88,15 @@ class _Work:
         self.commands: list[AnyCommand] = []
         self.violations: list[RuleViolation] = []
         self.evaluated: list[str] = []
+
+    def place(self) -> tuple[int, int, int]:
+        """Return how much there is now."""
+        return len(self.commands), len(self.violations), len(self.evaluated)
+
+    def back_to(self, place: tuple[int, int, int]) -> None:
+        """Drop what has come since."""
+        commands, violations, evaluated = place
+        del self.commands[commands:], self.violations[violations:], self.evaluated[evaluated:]
 
 
 class Core:
@@ -200,7 +210,7 @@ class Core:
         manager.settle_doubts(envelope.at)
         for account in sorted(manager.accounts):
             before = manager.accounts[account]
-            self._bring_forward(account, envelope, work)
+            self._try(account, envelope, work, partial(self._bring_forward, account, envelope, work))
             self._look(account, before, envelope, work)
 
     def _quote(self, event: QuoteReported, envelope: Envelope, work: _Work) -> None:
@@ -210,7 +220,8 @@ class Core:
         rows = manager.quote_rows(event, envelope.at)
         befores = {account: manager.accounts[account] for account in holders} if rows else {}
         for account in befores:
-            self._bring_forward(account, envelope, work)  # what is carried in is worth what it was before this price
+            # What is carried in is worth what it was before this price.
+            self._try(account, envelope, work, partial(self._bring_forward, account, envelope, work))
         for row in rows:
             manager.market[event.contract] = row
             if row.doubted or (old is not None and old.doubted):
@@ -225,19 +236,25 @@ class Core:
         manager = self.state_manager
         before = manager.ensure(account, envelope.at)
         manager.settle_doubts(envelope.at)
+        if not self._try(account, envelope, work, partial(self._book, account, before, envelope, work)):
+            # Whatever the event said, the broker's whole view will say it again.
+            manager.accounts[account] = _replace(manager.accounts[account], recheck_seq=envelope.seq)
+        self._look(account, before, envelope, work)
+
+    def _book(self, account: str, before: AccountState, envelope: Envelope, work: _Work) -> None:
+        manager, event = self.state_manager, envelope.event
         self._bring_forward(account, envelope, work)
         booked = manager.book_account_event(account, envelope)
         manager.accounts[account] = self._admin(manager.accounts[account], envelope)
-        if isinstance(envelope.event, LockoutReleased):
-            self._release(account, envelope.event.by, envelope, work)
-        if isinstance(envelope.event, RulesProposed):
-            state, spec = manager.accounts[account], envelope.event.spec
+        if isinstance(event, LockoutReleased):
+            self._release(account, event.by, envelope, work)
+        if isinstance(event, RulesProposed):
+            state, spec = manager.accounts[account], event.spec
             self._turn(rule_changes.proposed(state, spec, self._compile, envelope.at), envelope, work)
         self._tell_booking(account, booked, before, envelope, work)
         if booked.void:
             state = manager.accounts[account]
             manager.accounts[account] = _replace(state, recheck_seq=envelope.seq)
-        self._look(account, before, envelope, work)
 
     def _tell_booking(
         self, account: str, booked: Booked, before: AccountState, envelope: Envelope, work: _Work
@@ -313,8 +330,24 @@ class Core:
 
     # --- judging -----------------------------------------------------------------------------------------------
 
+    def _try(self, account: str, envelope: Envelope, work: _Work, act: Callable[[], None]) -> bool:
+        """Do something about one account, or nothing of it: what it raises stays there, and no other hears of it."""
+        state, place = self.state_manager.accounts[account], work.place()
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - a bug in one account must not cost the others their protection
+            work.back_to(place)
+            sentence = f"{type(error).__name__}: {error}"
+            self.state_manager.accounts[account] = self._contained(state, sentence, envelope, work)
+            return False
+        return True
+
     def _look(self, account: str, before: AccountState, envelope: Envelope, work: _Work) -> None:
-        """Bring one account forward and judge it; whatever goes wrong in it stays in it."""
+        """Bring one account forward and judge it; if that cannot be done, hold at least what stood before."""
+        if not self._try(account, envelope, work, partial(self._look_well, account, before, envelope, work)):
+            self._try(account, envelope, work, partial(self._hold, account, envelope, work))
+
+    def _look_well(self, account: str, before: AccountState, envelope: Envelope, work: _Work) -> None:
         manager = self.state_manager
         state = manager.accounts[account] = self._progress(before, manager.accounts[account], envelope, work)
         rulebook = self.risk_engine.rulebooks.get(account)
@@ -339,7 +372,7 @@ class Core:
         """Enforce the lockouts and cooldowns of before the start although the broker's view is not known yet."""
         manager = self.state_manager
         state = manager.accounts[account]
-        if state.shadow or not (state.lockouts or state.no_new_risk):
+        if state.shadow or not state.armed or not (state.lockouts or state.no_new_risk):
             return
         work.evaluated.append(account)
         view = manager.view(account, envelope.at)

@@ -94,19 +94,33 @@ async def test_trades_beyond_one_answer_are_all_read() -> None:
     assert [f.at for f in fills] == sorted(f.at for f in fills)
 
 
-async def test_a_row_that_cannot_be_read_does_not_hide_the_others() -> None:
-    """A half trade or order is one line in the log, and its neighbours are read."""
-    order = {"id": 1, "accountId": 101, "contractId": MNQ, "status": 1, "type": 1, "side": 0, "size": 1}
+ORDER = {"id": 1, "accountId": 101, "contractId": MNQ, "status": 1, "type": 1, "side": 0, "size": 1}
+STOP = ORDER | {"id": 7, "type": 4, "side": 1, "stopPrice": 1e-20}
 
-    def answer(path: str, _: dict[str, Any]) -> web.Response:
-        if path == "Trade/search":
-            return good(trades=[trade(1, START), {"accountId": 101}, None, trade(2, START)])
-        return good(orders=[{"id": 2}, order], totalCount=2)
 
-    async with reading(answer) as (reads, notes, _):
-        assert [f.trade_id for f in await reads.fills("101", START, Purpose.READ)] == ["1", "2"]
-        assert [o.order_id for o in await reads.orders("101", Purpose.READ)] == ["1"]
-        assert [name for level, name, _ in notes.lines if level == "error"] == ["row_unreadable"] * 3
+async def test_an_order_that_cannot_be_read_makes_the_answer_useless() -> None:
+    """The row may be the very stop that protects a position: left out, the position would pass for naked."""
+    async with reading(lambda *_: good(orders=[ORDER, STOP], totalCount=2)) as (reads, notes, _):
+        with pytest.raises(Unreadable, match="an order of account 101 cannot be read"):
+            await reads.orders("101", Purpose.READ)
+        assert [name for level, name, _ in notes.lines if level == "error"] == ["row_unreadable"]
+
+
+async def test_a_trade_that_cannot_be_read_makes_the_answer_useless() -> None:
+    """Left out, its loss would be missing from the day's."""
+    rows = [trade(1, START), {"accountId": 101}, None, trade(2, START)]
+    async with reading(lambda *_: good(trades=rows)) as (reads, notes, _):
+        with pytest.raises(Unreadable, match="a trade of account 101 cannot be read"):
+            await reads.fills("101", START, Purpose.READ)
+        assert [name for level, name, _ in notes.lines if level == "error"] == ["row_unreadable"] * 2
+
+
+async def test_an_account_that_cannot_be_read_does_not_hide_the_others() -> None:
+    """One odd row of a login is one line in the log; whoever is to be watched and not shown is told of elsewhere."""
+    whole = {"id": 101, "name": "A", "balance": 50000, "canTrade": True}
+    async with reading(lambda *_: good(accounts=[{"id": 102, "balance": "?"}, whole])) as (reads, notes, _):
+        assert [listed.report.account for listed in await reads.accounts()] == ["101"]
+        assert [name for level, name, _ in notes.lines if level == "error"] == ["row_unreadable"]
 
 
 async def test_a_position_that_cannot_be_read_makes_the_answer_useless() -> None:
@@ -132,14 +146,45 @@ async def test_orders_that_have_ended_are_no_working_orders() -> None:
         assert [o.order_id for o in await reads.orders("101", Purpose.READ)] == ["0", "1", "6", "7", "8", "9"]
 
 
-async def test_missing_arrays_are_empty_ones() -> None:
-    """Null and nothing at all say that there is nothing."""
-    async with reading(lambda *_: good(positions=None)) as (reads, _, _):
-        assert await reads.positions("101", Purpose.READ) == ()
-        assert await reads.fills("101", START, Purpose.READ) == ()
-        assert await reads.orders("101", Purpose.READ) == ()
-        assert await reads.accounts() == []
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"accounts": None, "orders": None, "trades": None, "positions": None},
+        {"Accounts": [], "Orders": [], "Trades": [], "Positions": [{"accountId": 101, "contractId": MNQ, "size": 2}]},
+    ],
+    ids=["absent", "null", "under another name"],
+)
+async def test_a_success_without_its_list_is_no_answer(payload: dict[str, Any]) -> None:
+    """A gateway that has nothing to show sends an empty list; no list at all must not pass for a flat account."""
+    async with reading(lambda *_: good(**payload)) as (reads, _, _):
+        for read in (
+            lambda: reads.positions("101", Purpose.READ),
+            lambda: reads.fills("101", START, Purpose.READ),
+            lambda: reads.orders("101", Purpose.READ),
+            reads.accounts,
+        ):
+            with pytest.raises(
+                Unreadable, match=r"says that it succeeded and has no list of (positions|trades|orders|accounts)"
+            ):
+                await read()
+
+
+async def test_lists_that_only_inform_may_be_missing() -> None:
+    """Contracts are looked up one by one when they are needed, and a bar that is not there is no price."""
+    async with reading(lambda *_: good(contracts=None)) as (reads, _, _):
         assert await reads.contracts() == []
+        assert await reads.last_second(MNQ, START) is None
+
+
+async def test_a_query_of_orders_without_its_list_is_asked_for_the_old_way() -> None:
+    """The newer call's shape is known from few gateways; the older ones are there to be asked."""
+
+    def answer(path: str, _: dict[str, Any]) -> web.Response:
+        return good() if path == "Order/v2/query" else good(orders=[ORDER])
+
+    async with reading(answer) as (reads, _, _):
+        assert [o.order_id for o in await reads.orders("101", Purpose.READ)] == ["1"]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +215,7 @@ async def test_the_brokers_clock_is_heard_with_every_answer() -> None:
     headers = iter(["Tue, 17 Mar 2026 15:00:07 GMT", "yesterday"])
 
     def answer(*_: object) -> web.Response:
-        response = good()
+        response = good(positions=[])
         response.headers["Date"] = next(headers)
         return response
 

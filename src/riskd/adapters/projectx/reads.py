@@ -38,6 +38,17 @@ _NO_SUCH_CALL: Final = frozenset({400, 404, 405})
 _Report = TypeVar("_Report", OrderReported, Fill, PositionReported)
 
 
+def _shown(rows: list[msgspec.Raw] | None, what: str) -> list[msgspec.Raw]:
+    """Return the list of a successful answer, which is empty where there is nothing to show.
+
+    Errors: Unreadable where it is missing or null, as in the answer to a failure: read as empty, it would pass for an
+    account that is flat.
+    """
+    if rows is None:
+        raise Unreadable(f"the gateway says that it succeeded and has no list of {what}")
+    return rows
+
+
 def _asked_for(account: str, reports: Sequence[_Report]) -> Sequence[_Report]:
     """Return the rows if all are the account's that was asked for.
 
@@ -62,14 +73,14 @@ class Reads:
         self._has_query = True
 
     async def accounts(self, purpose: Purpose = Purpose.READ) -> list[Listed]:
-        """Return every account that the login can see."""
+        """Return every account that the login can see; one that cannot be read is left out, as if it were not shown."""
         reply = await self._session.call("/api/Account/search", {"onlyActiveAccounts": False}, purpose)
-        return self._readable(reply.accounts, _listed)[0]
+        return self._readable(_shown(reply.accounts, "accounts"), _listed)[0]
 
     async def contracts(self) -> list[InstrumentReported]:
-        """Return the contracts that can be traded now."""
+        """Return the contracts that can be traded now, as far as they can be read; any other is looked up later."""
         reply = await self._session.call("/api/Contract/available", {"live": False})
-        return self._readable(reply.contracts, normalizer.read_instrument)[0]
+        return self._readable(reply.contracts or (), normalizer.read_instrument)[0]
 
     async def contract(self, contract: str) -> InstrumentReported | None:
         """Return one contract's record, expired ones too; None when the gateway does not know it."""
@@ -86,12 +97,13 @@ class Reads:
 
         Shape: the gateway's plain list leaves out pending orders and bracket children that wait for their entry. Its
         newer query has them; where the gateway lacks the query, the history of the last day shows what is pending.
+
+        Errors: also Unreadable when one of them cannot be read: it may be the stop that protects a position.
         """
         rows = await self._queried(account, purpose) if self._has_query else None
         if rows is None:
             rows = [*await self._recent(account, purpose), *await self._open(account, purpose)]
-        reports = _asked_for(account, self._readable(rows, normalizer.read_order)[0])
-        orders = (report.order for report in reports)
+        orders = (report.order for report in self._all(account, "an order", rows, normalizer.read_order))
         return tuple({order.order_id: order for order in orders if order.status not in ENDED}.values())
 
     async def _queried(self, account: str, purpose: Purpose) -> list[msgspec.Raw] | None:
@@ -108,20 +120,23 @@ class Reads:
             self._has_query = False
             self._log.info("order_query_missing", why=str(error))
             return None
-        rows = reply.orders or []
-        return rows if (reply.total_count or 0) <= len(rows) else None
+        rows = reply.orders
+        return rows if rows is not None and (reply.total_count or 0) <= len(rows) else None
 
     async def _open(self, account: str, purpose: Purpose) -> list[msgspec.Raw]:
         reply = await self._session.call("/api/Order/searchOpen", {"accountId": key(account)}, purpose)
-        return reply.orders or []
+        return _shown(reply.orders, "orders")
 
     async def _recent(self, account: str, purpose: Purpose) -> list[msgspec.Raw]:
         body: Body = {"accountId": key(account), "startTimestamp": stamp(self._now() - timedelta(days=1))}
         reply = await self._session.call("/api/Order/search", body, purpose)
-        return reply.orders or []
+        return _shown(reply.orders, "orders")
 
     async def fills(self, account: str, since: datetime, purpose: Purpose) -> tuple[Fill, ...]:
-        """Return the account's trades since a time, however many answers that takes."""
+        """Return the account's trades since a time, however many answers that takes.
+
+        Errors: also Unreadable when one of them cannot be read: its loss would be missing from the day's.
+        """
         found: dict[str, Fill] = {}
         until: datetime | None = None
         for _ in range(_MOST_PAGES):
@@ -140,8 +155,8 @@ class Reads:
             "endTimestamp": None if until is None else stamp(until),
         }
         reply = await self._session.call("/api/Trade/search", body, purpose)
-        found = self._readable(reply.trades, lambda raw: normalizer.read_fill(raw, self._now()))[0]
-        return _asked_for(account, found)
+        rows = _shown(reply.trades, "trades")
+        return self._all(account, "a trade", rows, lambda raw: normalizer.read_fill(raw, self._now()))
 
     async def positions(self, account: str, purpose: Purpose) -> tuple[PositionReported, ...]:
         """Return the account's open positions.
@@ -149,10 +164,8 @@ class Reads:
         Errors: also Unreadable when one of them cannot be read: without it the rest would pass for everything.
         """
         reply = await self._session.call("/api/Position/searchOpen", {"accountId": key(account)}, purpose)
-        positions, all_readable = self._readable(reply.positions, normalizer.read_position)
-        if not all_readable:
-            raise Unreadable(f"a position of account {account} cannot be read")
-        return tuple(_asked_for(account, positions))
+        rows = _shown(reply.positions, "positions")
+        return tuple(self._all(account, "a position", rows, normalizer.read_position))
 
     async def last_second(self, contract: str, since: datetime) -> QuoteReported | None:
         """Return the price of the newest whole second after a time in which the contract traded."""
@@ -167,14 +180,26 @@ class Reads:
             "includePartialBar": False,
         }
         reply = await self._session.call("/api/History/retrieveBars", body, Purpose.BARS)
-        found = self._readable(reply.bars, lambda raw: normalizer.read_bar(raw, contract, _SECOND))[0]
+        found = self._readable(reply.bars or (), lambda raw: normalizer.read_bar(raw, contract, _SECOND))[0]
         return max((bar for bar in found if bar.at > since), key=lambda bar: bar.at, default=None)
 
+    def _all(
+        self, account: str, what: str, rows: Sequence[msgspec.Raw], read: Callable[[msgspec.Raw], _Report | Malformed]
+    ) -> Sequence[_Report]:
+        """Return what all the rows say of the account.
+
+        Errors: Unreadable when one cannot be read, since the rest would pass for everything.
+        """
+        reports, all_readable = self._readable(rows, read)
+        if not all_readable:
+            raise Unreadable(f"{what} of account {account} cannot be read")
+        return _asked_for(account, reports)
+
     def _readable(
-        self, rows: Sequence[msgspec.Raw] | None, read: Callable[[msgspec.Raw], _T | Malformed]
+        self, rows: Sequence[msgspec.Raw], read: Callable[[msgspec.Raw], _T | Malformed]
     ) -> tuple[list[_T], bool]:
         """Return the rows that can be read, and whether these are all; log the others."""
-        said = [read(raw) for raw in rows or []]
+        said = [read(raw) for raw in rows]
         good = [value for value in said if not isinstance(value, Malformed)]
         for value in said:
             if isinstance(value, Malformed):

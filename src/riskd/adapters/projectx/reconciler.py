@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
@@ -25,13 +26,16 @@ _FASTEST_POLL_S: Final = 2.0
 _DOUBT_REST_S: Final = 5.0
 _MOST_WAITING: Final = 4
 _LONGEST_SLEEP_S: Final = 1.0
+# One answer that makes no sense may be an accident; after so many the other accounts wait no longer.
+_SENSELESS_ANSWERS: Final = 3
 
 
 class Reconciler:
     """Reads accounts and reports them as snapshots.
 
     Shape: one account is read by one reader at a time, orders first, positions last. Trades are read from the last one
-    that a reading found, and a little before, so that none can fall between two readings.
+    that a reading found, and a little before, so that none can fall between two readings. ``unread`` says why the last
+    reading of an account failed although the gateway answered.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Reconciler:
         self._waiting: dict[str, deque[RequestSnapshot]] = {}
         self._doubted: set[str] = set()
         self._doubted_again: set[str] = set()
+        self.unread: dict[str, str] = {}
         self.on_new_accounts: Callable[[tuple[str, ...]], None] = lambda _: None
         self.on_listed: Callable[[], None] = lambda: None
 
@@ -54,7 +59,7 @@ class Reconciler:
         waiting = self._waiting.setdefault(command.account, deque())
         waiting.append(command)
         if len(waiting) == 1:
-            self._context.tasks.once(f"snapshots of {command.account}", self._answer_all(command.account))
+            self._begin_answering(command.account)
         elif len(waiting) > _MOST_WAITING:
             # The gateway has not answered for long and the core has asked anew: the newest questions count. The first
             # is being read.
@@ -89,10 +94,15 @@ class Reconciler:
             self.on_new_accounts(new)
 
     async def read_all(self, request_id: str) -> None:
-        """Report every watched account, trying for as long as it takes."""
+        """Report every watched account, trying for as long as it takes.
+
+        Shape: one of which the gateway's answers make no sense holds up no other: it is read on after the return.
+        """
         await self.persist(self.list_accounts)
         for account in self._roster.watched():
-            await self.persist(partial(self._read, account, request_id, listed=self._roster.report(account)))
+            read = partial(self._read, account, request_id, listed=self._roster.report(account))
+            if not await self.persist(read, senseless=_SENSELESS_ANSWERS):
+                self.doubt(account)
 
     async def poll(self) -> None:
         """Report everything slowly, for ever; faster while the user hub is down."""
@@ -105,16 +115,21 @@ class Reconciler:
                 waited_s = 0.0
                 await self._round()
 
-    async def persist(self, read: Callable[[], Awaitable[object]]) -> None:
-        """Do a reading again and again until it succeeds."""
+    async def persist(self, read: Callable[[], Awaitable[object]], *, senseless: int | None = None) -> bool:
+        """Do a reading again and again until it succeeds; return False after so many ``senseless`` answers instead."""
+        nonsense = 0
         for failures in count(1):
             try:
                 await read()
             except GatewayError as error:
                 self._tell(error)
+                nonsense += isinstance(error, Refused | Unreadable)
+                if nonsense == senseless:
+                    return False
                 await asyncio.sleep(self._context.settings.retry_delay(failures))
             else:
-                return
+                break
+        return True
 
     def _tell(self, error: GatewayError) -> None:
         """Report a failed reading: as a lost link, or in the log where the gateway did answer."""
@@ -135,20 +150,37 @@ class Reconciler:
         try:
             new = await self.list_accounts(Purpose.POLL)
             for account in self._roster.watched():
-                await self._read(account, POLL, listed=self._roster.report(account), purpose=Purpose.POLL)
+                await self._poll_one(account)
         except GatewayError as error:
             self._tell(error)
         else:
             if new:
                 self.on_new_accounts(new)
 
+    async def _poll_one(self, account: str) -> None:
+        """Read an account once; an answer that makes no sense is no reason to leave out the others."""
+        try:
+            await self._read(account, POLL, listed=self._roster.report(account), purpose=Purpose.POLL)
+        except (Refused, Unreadable) as error:
+            self._tell(error)
+
+    def _begin_answering(self, account: str) -> None:
+        self._context.tasks.once(f"snapshots of {account}", self._answer_all(account))
+
     async def _answer_all(self, account: str) -> None:
         waiting = self._waiting[account]
-        while waiting:
-            request = waiting[0]
-            await self._until(request.not_before)
-            await self.persist(partial(self._read, account, request.request_id, since=request.since))
+        try:
+            while waiting:
+                request = waiting[0]
+                await self._until(request.not_before)
+                await self.persist(partial(self._read, account, request.request_id, since=request.since))
+                waiting.popleft()
+        except Exception:
+            # A mistake of riskd's costs the one request that met it.
             waiting.popleft()
+            if waiting:
+                self._begin_answering(account)
+            raise
 
     async def _until(self, at: datetime | None) -> None:
         clock = self._context.clock
@@ -157,11 +189,13 @@ class Reconciler:
             await asyncio.sleep(min(delay_s, _LONGEST_SLEEP_S))
 
     async def _settle(self, account: str) -> None:
-        while account in self._doubted_again:
-            self._doubted_again.discard(account)
-            await self.persist(partial(self._read, account, POLL))
-            await asyncio.sleep(_DOUBT_REST_S)
-        self._doubted.discard(account)
+        try:
+            while account in self._doubted_again:
+                self._doubted_again.discard(account)
+                await self.persist(partial(self._read, account, POLL))
+                await asyncio.sleep(_DOUBT_REST_S)
+        finally:
+            self._doubted.discard(account)
 
     async def _read(
         self,
@@ -175,9 +209,10 @@ class Reconciler:
         async with self._locks.setdefault(account, asyncio.Lock()):
             asked_seq = self._context.last_seq()
             unread_since = self._unread_since(account)
-            orders = await self._reads.orders(account, purpose)
-            fills = await self._reads.fills(account, since or unread_since, purpose)
-            positions = await self._reads.positions(account, purpose)
+            with self._noted(account):
+                orders = await self._reads.orders(account, purpose)
+                fills = await self._reads.fills(account, since or unread_since, purpose)
+                positions = await self._reads.positions(account, purpose)
             if fills and (since is None or since <= unread_since):
                 self._read_until[account] = fills[-1].at
         self._context.links.up(Link.REST)
@@ -193,6 +228,16 @@ class Reconciler:
             name=listed.name if listed else None,
         )
         self._report(snapshot)
+
+    @contextmanager
+    def _noted(self, account: str) -> Iterator[None]:
+        """Keep in mind why an account could not be read, until it is."""
+        try:
+            yield
+        except (Refused, Unreadable) as error:
+            self.unread[account] = str(error)
+            raise
+        self.unread.pop(account, None)
 
     def _unread_since(self, account: str) -> datetime:
         """Return from when trades may be unread: a little before the last one read, or the day's beginning.

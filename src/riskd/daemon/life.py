@@ -6,6 +6,7 @@ from datetime import datetime
 from riskd.domain.account import AccountState
 from riskd.domain.calendar import CHICAGO
 from riskd.domain.instruments import symbol_of_contract
+from riskd.engine.lockouts import CONTRADICTION
 from riskd.notifications.dead_man import Sign
 from riskd.notifications.messages import time_text
 
@@ -40,6 +41,8 @@ def _unprotected(account: str, state: AccountState | None, *, hidden: bool) -> s
         return f"{account} has not been read from the broker"
     if not state.armed:
         return f"{account} is not armed"
+    if any(cause.cause == CONTRADICTION for cause in state.no_new_risk):
+        return f"riskd contradicts itself about {account}"
     if state.down:
         return f"{account} cannot be seen: {', '.join(sorted(state.down))} lost"
     return ""

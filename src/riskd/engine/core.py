@@ -43,7 +43,7 @@ from riskd.engine.enforcement_engine import EnforcementEngine
 from riskd.engine.exposure import projected
 from riskd.engine.flatten import confirm_flat
 from riskd.engine.invariants import InvariantBroken, broken
-from riskd.engine.lockouts import fail_closed, relapses, with_no_new_risk
+from riskd.engine.lockouts import CONTRADICTION, fail_closed, relapses, with_no_new_risk
 from riskd.engine.notices import notices
 from riskd.engine.releasing import released
 from riskd.engine.reports import (
@@ -60,8 +60,6 @@ from riskd.engine.state_manager import Booked, StateManager
 from riskd.rules.contract import Compile, Rulebook
 
 _replace: Final = msgspec.structs.replace
-_INVARIANT: Final = "invariant"
-"""The cause of taking no new risk because riskd has contradicted itself."""
 _NEW_RULES: Final = (RulesApplied, RulesProposed)
 
 
@@ -494,8 +492,8 @@ class Core:
             self.state_manager.accounts[account] = self._contained(state, sentence, envelope, work)
 
     def _contained(self, state: AccountState, sentence: str, envelope: Envelope, work: _Work) -> AccountState:
-        if any(c.cause == _INVARIANT for c in state.no_new_risk):
+        if any(c.cause == CONTRADICTION for c in state.no_new_risk):
             return state
-        text = f"riskd contradicts itself: {sentence}; the account takes no new risk until this is cleared"
+        text = f"riskd contradicts itself: {sentence}; the account takes no new risk until an admin releases it"
         work.commands.append(alert(state.account, envelope, "invariant", Severity.CRITICAL, text))
-        return with_no_new_risk(state, _INVARIANT, envelope.at, None, sentence)
+        return with_no_new_risk(state, CONTRADICTION, envelope.at, None, sentence)

@@ -12,6 +12,8 @@ from riskd.engine.draft import Draft
 from riskd.engine.flatten import open_flatten
 from riskd.engine.risk_engine import Finding
 
+CONTRADICTION: Final = "invariant"
+"""The cause of taking no new risk because riskd has contradicted itself; an admin can release it."""
 _replace: Final = msgspec.structs.replace
 
 

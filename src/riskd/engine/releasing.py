@@ -1,4 +1,4 @@
-"""What an admin can end: lockouts that nothing else ends, of an account that is flat, on a later day than theirs.
+"""What an admin can end: what nothing else ends, of an account that is flat, and a lockout on a later day than its own.
 
 A released drawdown is counted anew from the balance of that moment, or it would be broken again at once. Nothing else
 is released: a lockout that has its own end keeps it, and while one stands the others stay as well.
@@ -16,6 +16,7 @@ from riskd.domain.calendar import day_end, trading_day
 from riskd.domain.drawdowns import restarted
 from riskd.domain.instruments import symbol_of_contract
 from riskd.domain.money import show
+from riskd.engine.lockouts import CONTRADICTION
 from riskd.engine.reports import until_text
 
 _replace: Final = msgspec.structs.replace
@@ -39,16 +40,22 @@ def released(view: AccountView, by: str) -> Release:
     if view.equity is not None:
         for lockout in state.lockouts:
             restarts = restarted(restarts, lockout.cause, view.equity)
-    ended = tuple(_replace(lockout, until=view.at) for lockout in state.lockouts)
-    causes = ", ".join(lockout.cause for lockout in state.lockouts)
-    counted = "" if view.equity is None else f": counted anew from {show(view.equity)} USD"
-    return Release(_replace(state, lockouts=ended, restarts=restarts), f"{causes} released by {by}{counted}", done=True)
+    free = _replace(
+        state,
+        lockouts=tuple(_replace(lockout, until=view.at) for lockout in state.lockouts),
+        no_new_risk=tuple(cause for cause in state.no_new_risk if cause.cause != CONTRADICTION),
+        restarts=restarts,
+    )
+    causes = [lockout.cause for lockout in state.lockouts] or ["the stop for a contradiction of riskd's own"]
+    counted = f": counted anew from {show(view.equity)} USD" if state.lockouts and view.equity is not None else ""
+    return Release(free, f"{', '.join(causes)} released by {by}{counted}", done=True)
 
 
 def _refusal(view: AccountView) -> str:
     state = view.account
     if not state.lockouts:
-        return "the account is not locked"
+        stopped = any(cause.cause == CONTRADICTION for cause in state.no_new_risk)
+        return _not_flat(view) if stopped else "the account is not locked"
     others = [lockout for lockout in state.lockouts if lockout.until is not None]
     if others:
         return f"{'; '.join(map(_said, others))}; this ends by itself, and nothing ends it sooner"

@@ -4,8 +4,9 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from riskd.domain.account import AccountState, FlattenTarget, Lockout
+from riskd.domain.account import AccountState, FlattenTarget, Lockout, NoNewRisk
 from riskd.domain.drawdowns import Restart, restarted, with_close, with_equity
+from riskd.engine.lockouts import CONTRADICTION
 from riskd.engine.releasing import released
 from tests.support.rule_builders import NOON, account, position, view
 
@@ -34,6 +35,17 @@ def test_without_a_balance_nothing_is_counted_anew() -> None:
     """A rule of somebody else's may wait for an admin on an account that tells no balance."""
     release = released(view(locked(base=None)), "ada")
     assert (release.done, release.text, release.state.restarts) == (True, "AccountDrawdown released by ada", {})
+
+
+def test_what_riskd_stopped_for_a_bug_of_its_own_can_be_released() -> None:
+    """Somebody has looked: riskd trusts its books again, and nothing is counted anew."""
+    stop = NoNewRisk(cause=CONTRADICTION, until=None, since=NOON, reason="KeyError: a bug")
+    cooldown = NoNewRisk(cause="CooldownAfterLoss", until=NOON + timedelta(hours=1), since=NOON, reason="loss")
+    release = released(view(locked(lockouts=(), no_new_risk=(stop, cooldown))), "ada")
+    assert release.text == "the stop for a contradiction of riskd's own released by ada"
+    assert release.done
+    assert release.state.no_new_risk == (cooldown,)
+    assert not release.state.restarts
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ async def test_closing_ends_everything_for_good() -> None:
     tasks.once("look", work())
     await asyncio.sleep(0)
     await tasks.close()
+    tasks.once("look", work())
     await asyncio.sleep(0)
     assert begun == 2
     assert [t for t in asyncio.all_tasks() if t.get_name().startswith("riskd")] == []

@@ -24,7 +24,10 @@ class Tasks:
         task.add_done_callback(lambda ended: self._again(name, work, ended))
 
     def once(self, name: str, work: Coroutine[None, None, None]) -> None:
-        """Run something to its end; should it fail, tell the loop."""
+        """Run something to its end, if nothing is closed yet; should it fail, tell the loop."""
+        if self._closed:
+            work.close()
+            return
         self._start(name, work).add_done_callback(self._running.discard)
 
     async def close(self) -> None:

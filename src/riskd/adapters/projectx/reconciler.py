@@ -165,22 +165,19 @@ class Reconciler:
             self._tell(error)
 
     def _begin_answering(self, account: str) -> None:
-        self._context.tasks.once(f"snapshots of {account}", self._answer_all(account))
+        self._context.tasks.once(f"snapshot of {account}", self._answer_next(account))
 
-    async def _answer_all(self, account: str) -> None:
+    async def _answer_next(self, account: str) -> None:
+        """Answer the request that has waited longest; a mistake of riskd's costs only the one that met it."""
         waiting = self._waiting[account]
+        request = waiting[0]
         try:
-            while waiting:
-                request = waiting[0]
-                await self._until(request.not_before)
-                await self.persist(partial(self._read, account, request.request_id, since=request.since))
-                waiting.popleft()
-        except Exception:
-            # A mistake of riskd's costs the one request that met it.
+            await self._until(request.not_before)
+            await self.persist(partial(self._read, account, request.request_id, since=request.since))
+        finally:
             waiting.popleft()
             if waiting:
                 self._begin_answering(account)
-            raise
 
     async def _until(self, at: datetime | None) -> None:
         clock = self._context.clock

@@ -14,6 +14,7 @@ from riskd.domain.events import AnyEvent
 from riskd.domain.money import show
 from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarning
 from riskd.rules.actions import flatten_and_lock
+from riskd.rules.changes import replaced_by
 from riskd.rules.contract import Category
 from riskd.rules.params import Amount, ConfiguredRule, PositiveAmount, RuleParams, with_examples
 from riskd.rules.tightness import FIXED, HIGHER, LOWER, Tightness
@@ -118,10 +119,10 @@ class AccountDrawdownRule(ConfiguredRule):
 
     def _since(self, state: AccountView) -> Restart:
         """Return from where the drawdown counts: the account's beginning, or its last release."""
-        account = state.account
-        restart = account.restarts.get(self.rule_id or self.name) if account.restarts else None
-        if restart is not None:
-            return restart
+        account, own = state.account, self.rule_id or self.name
+        for rule_id in (own, replaced_by(own)) if account.restarts else ():
+            if rule_id in account.restarts:
+                return account.restarts[rule_id]
         return Restart(self._limits.start, account.highest_close or ZERO, account.highest_equity or ZERO)
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:

@@ -101,11 +101,11 @@ def _tightened(old: RulebookSpec, new: RulebookSpec, installed: Installed) -> Ru
     found: list[RuleSpec] = []
     for rule in new.rules:
         was = before.pop(rule.rule_id, None)
-        coming = [other for rule_id, other in before.items() if _replaces(rule_id) == rule.rule_id]
+        coming = [other for rule_id, other in before.items() if replaced_by(rule_id) == rule.rule_id]
         found += _until_complete(was, rule, coming, installed)
     in_force = {rule.rule_id: rule for rule in found}
     enforced = [rule for rule in before.values() if rule.mode is Mode.ENFORCE]
-    found += [r for r in enforced if not _as_strict(in_force.get(_replaces(r.rule_id)), r, installed)]
+    found += [r for r in enforced if not _as_strict(in_force.get(replaced_by(r.rule_id)), r, installed)]
     return RulebookSpec(
         rules=found,
         pnl=_tighter_settings(old.pnl, new.pnl),
@@ -122,7 +122,7 @@ def _protects_nobody(old: RuleSpec, new: RuleSpec, installed: Installed) -> bool
     return old.rule == new.rule and readable == [False, True]
 
 
-def _replaces(rule_id: str) -> str:
+def replaced_by(rule_id: str) -> str:
     """Return the id of the rule that a coming one will replace, "" where it is none."""
     base, coming, _ = rule_id.partition(COMING)
     return base if coming else ""
@@ -187,7 +187,7 @@ def _told(old: RulebookSpec, new: RulebookSpec, installed: Installed) -> list[Sa
     after = {rule.rule_id: rule for rule in new.rules}
     found: list[Said] = []
     for rule_id in dict.fromkeys((*before, *after)):
-        if base := _replaces(rule_id):
+        if base := replaced_by(rule_id):
             told = _told_of_coming(before.get(rule_id), after.get(rule_id), after.get(base))
         else:
             base, told = rule_id, _told_of_rule(before.get(rule_id), after.get(rule_id), installed)

@@ -1,7 +1,7 @@
 """Facts first: every event is booked into the accounts and the market table before any rule runs."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -240,6 +240,11 @@ class StateManager:
                 row = after
                 rows.append(after)
         return tuple(rows)
+
+    def stale_after(self) -> timedelta:
+        """Return how long prices may be silent: the shortest time of all accounts, which share them."""
+        shortest = min([settings.stale_after_ms for settings in self.settings.values()], default=None)
+        return timedelta(milliseconds=_DEFAULT.stale_after_ms if shortest is None else shortest)
 
     def _price_band(self) -> int:
         """Return the narrowest band of all accounts: they share one market table, and its doubt must suit each."""

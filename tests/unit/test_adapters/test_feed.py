@@ -13,7 +13,7 @@ def after(seconds: float) -> tuple[datetime, float]:
 
 def feed_of(*contracts: str) -> Feed:
     """Return a feed that watches contracts since the start."""
-    feed = Feed(10.0)
+    feed = Feed(lambda: 10.0)
     for contract in contracts:
         feed.watch(contract, *after(0))
     return feed

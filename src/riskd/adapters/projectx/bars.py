@@ -36,8 +36,11 @@ class Bars:
         self._reads = reads
         self._feed = feed
         self._report = report
-        self._every_s = min(_EVERY_S, context.settings.stale_after_s)
         self._asked: dict[str, _Asked] = {}
+
+    @property
+    def _every_s(self) -> float:
+        return min(_EVERY_S, self._feed.stale_after_s)
 
     async def keep(self) -> None:
         """Ask for ever, one contract at a time."""

@@ -1,6 +1,6 @@
 """Which contracts should be giving prices, which have fallen silent, and which have none at all. Without a clock."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -42,10 +42,20 @@ class Feed:
     simulated day may leap and a fast one passes ten seconds between two quotes.
     """
 
-    def __init__(self, stale_after_s: float) -> None:
-        self._stale_after = timedelta(seconds=stale_after_s)
-        self._stale_real = min(stale_after_s, 1.0)
+    def __init__(self, stale_after_s: Callable[[], float]) -> None:
+        """Begin with nothing watched; ``stale_after_s`` returns how long a silence may last at the moment."""
+        self._stale_after_s = stale_after_s
         self._rows: dict[str, _Row] = {}
+
+    @property
+    def stale_after_s(self) -> float:
+        """Return how long a silence may last (seconds)."""
+        return self._stale_after_s()
+
+    def _too_long(self, silent: timedelta, silent_real_s: float) -> bool:
+        """Tell whether a silence that is this long by riskd's time and by the machine's counts as one."""
+        limit_s = self.stale_after_s
+        return silent >= timedelta(seconds=limit_s) and silent_real_s >= min(limit_s, 1.0)
 
     def watched(self) -> tuple[str, ...]:
         """Return the contracts to subscribe, in the order they were asked for."""
@@ -99,7 +109,7 @@ class Feed:
         return tuple(
             contract
             for contract, row in self._rows.items()
-            if at - row.priced_at >= self._stale_after and real - row.priced_real >= self._stale_real
+            if self._too_long(at - row.priced_at, real - row.priced_real)
         )
 
     def missed(self, at: datetime, real: float) -> tuple[str, ...]:
@@ -113,7 +123,7 @@ class Feed:
         """Return who has been silent for too long."""
         reported, asked = [], []
         for contract, row in self._rows.items():
-            if at - row.heard_at < self._stale_after or real - row.heard_real < self._stale_real:
+            if not self._too_long(at - row.heard_at, real - row.heard_real):
                 continue
             if not row.silent:
                 row.silent = True

@@ -33,10 +33,17 @@ _RESTARTS_APART_S: Final = 300.0
 class MarketSide:
     """Listens to prices; subscribes what is watched."""
 
-    def __init__(self, context: Context, reads: Reads, *, on_control: Callable[[str, msgspec.Raw], None]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        reads: Reads,
+        *,
+        on_control: Callable[[str, msgspec.Raw], None],
+        stale_after_s: Callable[[], float],
+    ) -> None:
         self._context = context
         self._on_control = on_control
-        self._feed = Feed(context.settings.stale_after_s)
+        self._feed = Feed(stale_after_s)
         self.bars = Bars(context, reads, self._feed, report=self._tell)
         self.hub: Hub | None = None
         self.malformed = 0
@@ -79,9 +86,8 @@ class MarketSide:
 
     async def keep_watch(self) -> None:
         """Report silence for ever."""
-        every_s = min(self._context.settings.stale_after_s / 4, _LOOK_EVERY_S)
         while True:
-            await asyncio.sleep(every_s)
+            await asyncio.sleep(min(self._feed.stale_after_s / 4, _LOOK_EVERY_S))
             self._look()
 
     def _look(self) -> None:

@@ -7,7 +7,7 @@ the contracts, reconcile every account; only then is the user hub reported up.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -55,11 +55,13 @@ class ProjectXBroker:
         last_seq: Callable[[], int],
         log: Log,
         on_listed: Callable[[], None] = lambda: None,
+        stale_after_s: Callable[[], float] | None = None,
     ) -> None:
         """Prepare; nothing is sent before ``connect``.
 
         Shape: ``last_seq`` returns the seq of the last envelope that was processed; ``on_listed`` is called whenever
-        the login's accounts have been read.
+        the login's accounts have been read. ``stale_after_s`` returns how long prices may be silent at the moment,
+        where that can change; else it is what ``settings`` say.
         """
         # aiohttp is most of the import time; whoever builds a broker needs it, the other commands do not.
         from riskd.adapters.projectx.rest import Rest  # noqa: PLC0415 - see above
@@ -76,7 +78,12 @@ class ProjectXBroker:
         self._commands = Commands(context, self._channel, self._budget, roster=self._roster, session=self._session)
         reads = Reads(self._session, log, clock.now)
         self._instruments = Instruments(context, reads)
-        self._market = MarketSide(context, reads, on_control=self._control)
+        self._market = MarketSide(
+            context,
+            reads,
+            on_control=self._control,
+            stale_after_s=stale_after_s or (lambda: settings.stale_after_s),
+        )
         self._user = UserSide(
             context,
             self._roster,
@@ -107,6 +114,11 @@ class ProjectXBroker:
     def missing_accounts(self) -> tuple[str, ...]:
         """Return the accounts that are to be watched and that the login does not show, or no longer shows."""
         return self._roster.missing()
+
+    @property
+    def unread_accounts(self) -> Mapping[str, str]:
+        """Return the accounts that could not be read the last time although the gateway answered, and why."""
+        return self._reconciler.unread
 
     @property
     def unnamed_accounts(self) -> tuple[str, ...]:

@@ -16,17 +16,20 @@ def sign_of_life(
     states: Mapping[str, AccountState],
     *,
     missing: Iterable[str],
+    unread: Mapping[str, str],
     head: str,
     seq: int,
     at: datetime,
 ) -> Sign:
-    """Return the sign for a dead-man's switch; ``missing`` are the accounts that the broker's login does not show.
+    """Return the sign for a dead-man's switch.
 
-    Shape: with the hash of the journal's last line, which a rewritten journal would contradict.
+    Shape: ``missing`` are the accounts that the broker's login does not show, ``unread`` says why others could not be
+    read the last time. With the hash of the journal's last line, which a rewritten journal would contradict.
     """
     accounts = tuple(watched)
-    hidden = frozenset(missing)
-    lost = [why for each in accounts if (why := _unprotected(each, states.get(each), hidden=each in hidden))]
+    unseen = {account: f"cannot be read: {why}" for account, why in unread.items()}
+    unseen |= dict.fromkeys(missing, "is not among the accounts that the broker's login shows")
+    lost = [why for each in accounts if (why := _unprotected(each, states.get(each), unseen.get(each, "")))]
     if lost or not accounts:
         return Sign("; ".join(lost) or "riskd has no account to protect", protects=False)
     shadow = {account for account in accounts if states[account].shadow}
@@ -34,9 +37,9 @@ def sign_of_life(
     return Sign(f"riskd protects {named}\nTime: {time_text(at)}\nEvent: {seq}\nJournal: {head}")
 
 
-def _unprotected(account: str, state: AccountState | None, *, hidden: bool) -> str:
-    if hidden:
-        return f"{account} is not among the accounts that the broker's login shows"
+def _unprotected(account: str, state: AccountState | None, unseen: str) -> str:
+    if unseen:
+        return f"{account} {unseen}"
     if state is None or not state.reconciled:
         return f"{account} has not been read from the broker"
     if not state.armed:

@@ -261,10 +261,12 @@ class Runtime:
     def _sign_of_life(self) -> Sign:
         states, journal = self.state_manager.accounts, self._journal
         missing = self._broker.missing_accounts if self._broker is not None else ()
+        unread = self._broker.unread_accounts if self._broker is not None else {}
         return sign_of_life(
             self.watched,
             states,
             missing=missing,
+            unread=unread,
             head=journal.head,
             seq=journal.last_seq,
             at=self._broker_clock.peek(),

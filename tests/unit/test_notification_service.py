@@ -1,10 +1,12 @@
 """The notification service, ticket P0-5: reason and action in every message, delivered to a real server."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from riskd.domain.commands import Alert, Severity
 from riskd.domain.violations import ActionType, EnforcementAction, Reduction, RuleViolation
@@ -350,3 +352,71 @@ def test_an_unknown_severity_is_refused(service: NotificationService) -> None:
     """A word that is none of the three is the caller's mistake."""
     with pytest.raises(ValueError, match="urgent"):
         service.send_alert("ABC123", "Test message", severity="urgent")
+
+
+def test_a_flood_of_critical_alerts_is_bounded(
+    webhook: Webhook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the bound there is one word of too many of them, on the disk as well, until people are reached again."""
+    monkeypatch.setattr("riskd.notifications.service.MOST_CRITICAL", 20)
+    webhook.status = 500
+    service = NotificationService(webhook.config(tmp_path / "outbox"))
+    for number in range(50):
+        service.notify(LOCKOUT if number < 49 else replace(LOCKOUT, account="XYZ"))
+        assert service.flush(5)
+    letters = [file.read_text() for file in kept(tmp_path)]
+    assert len(letters) == 21
+    assert [text for text in letters if "critical notifications wait" in text] == letters[-1:]
+    service.close()
+
+
+def test_more_than_can_be_taken_are_told_as_one(
+    webhook: Webhook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alerts that come quicker than a disk takes them do not fill the memory, and that there were more is told."""
+    monkeypatch.setattr("riskd.notifications.service.MOST_CRITICAL", 5)
+    webhook.hang.clear()
+    service = NotificationService(webhook.config(tmp_path / "outbox"))
+    for _ in range(200):
+        service.notify(LOCKOUT)
+    webhook.hang.set()
+    assert service.flush(5)
+    service.close()
+    assert webhook.count < 100
+    texts = [webhook.next().text for _ in range(webhook.count)]
+    assert any("critical notifications wait" in text for text in texts)
+
+
+def test_a_plugin_that_fails_in_its_own_way_is_tried_again(
+    webhook: Webhook, service: NotificationService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever another's code raises is a failed delivery."""
+    with monkeypatch.context() as patch:
+        patch.setattr("apprise.Apprise.notify", _raises)
+        service.notify(LOCKOUT)
+        assert service.flush(5)
+        assert webhook.count == 0
+    service.send_alert("ABC123", "Test message")
+    assert "Test message" in webhook.next().text
+    assert service.ended == ()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # it is what the test does
+def test_a_thread_that_has_ended_is_seen(service: NotificationService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ends a thread in spite of all is not a matter of nobody's knowledge."""
+    monkeypatch.setattr("apprise.Apprise.notify", _ends)
+    service.send_alert("ABC123", "Test message")
+    for thread in threading.enumerate():
+        if thread.name == "riskd-notify-phone":
+            thread.join(5)
+    assert list(service.ended) == ["riskd-notify-phone"]
+    service.close()
+    assert not service.ended
+
+
+def _raises(*_: object, **__: object) -> bool:
+    raise KeyError("a plugin's own mistake")
+
+
+def _ends(*_: object, **__: object) -> bool:
+    raise SystemExit

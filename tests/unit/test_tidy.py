@@ -18,6 +18,8 @@ BROAD_EXCEPTS: dict[str, str] = {
     "src/riskd/engine/containment.py": "a rule that raises must not stop the other rules",
     "src/riskd/daemon/runtime.py": "one bad envelope must not end the protection of every account",
     "src/riskd/daemon/reloading.py": "a file that riskd fails on must not end the watching for the next one",
+    "src/riskd/notifications/channels.py": "a service's plugin that fails in a way of its own has failed to deliver",
+    "src/riskd/notifications/turns.py": "a thread that tells people must not end while riskd runs",
     "src/riskd/rules/registry.py": "another's rule that cannot be made must not take the other rules with it",
 }
 """The places that may catch everything, once each, and what they are for."""

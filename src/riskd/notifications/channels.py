@@ -5,6 +5,8 @@ channel at all.
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -74,9 +76,10 @@ class Sender:
             Severity.WARNING: NotifyType.WARNING,
             Severity.CRITICAL: NotifyType.FAILURE,
         }
-        result = apprise.notify(
-            body=body, title=title, notify_type=kinds[severity], body_format=NotifyFormat.TEXT, timeout=_WAIT_S
-        )
+        with _anothers():
+            result = apprise.notify(
+                body=body, title=title, notify_type=kinds[severity], body_format=NotifyFormat.TEXT, timeout=_WAIT_S
+            )
         if not result:
             said = "; ".join(str(entry.message) for entry in result.logs())
             raise DeliveryFailed(said or "the service did not take it")
@@ -91,6 +94,15 @@ def check(channel: Channel) -> str | None:
     return None
 
 
+@contextmanager
+def _anothers() -> Iterator[None]:
+    """Take whatever a service's plugin raises for a failed delivery; its words may repeat the URL."""
+    try:
+        yield
+    except Exception as error:
+        raise DeliveryFailed(f"the Apprise library failed on it: {type(error).__name__}") from error
+
+
 def _apprise(channel: Channel) -> "Apprise":
     try:
         from apprise import Apprise, AppriseAsset  # noqa: PLC0415 - see the module's first lines
@@ -101,7 +113,9 @@ def _apprise(channel: Channel) -> "Apprise":
     logging.getLogger("apprise").propagate = False
     asset = AppriseAsset(app_id="riskd", app_desc="riskd", image_url_mask="", async_mode=False, secure_logging=True)
     apprise = Apprise(asset=asset)
-    if not apprise.add(channel.url):
+    with _anothers():
+        known = apprise.add(channel.url)
+    if not known:
         raise DeliveryFailed(
             f"notification channel {channel.name}: its url is none that Apprise understands, such as "
             f"discord://webhook_id/webhook_token or tgram://bot_token/chat_id"

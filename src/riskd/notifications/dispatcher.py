@@ -14,8 +14,11 @@ import structlog
 
 from riskd.notifications.channels import Channel, DeliveryFailed, Sender
 from riskd.notifications.outbox import Letter, Outbox
+from riskd.notifications.turns import contained
 
 MOST_WAITING: Final = 1000
+MOST_CRITICAL: Final = 2 * MOST_WAITING
+"""So that a flood of warnings leaves room for what matters."""
 
 
 class Patience(msgspec.Struct, frozen=True):
@@ -61,14 +64,16 @@ class ChannelWorker:
         self._thread = threading.Thread(target=self._run, name=f"riskd-notify-{channel.name}", daemon=True)
         self._thread.start()
 
-    def submit(self, letter: Letter) -> bool:
-        """Take a letter; refuse one that is not critical while too many wait."""
+    def submit(self, letter: Letter) -> None:
+        """Take a letter."""
         with self._wake:
-            if len(self._fresh) >= MOST_WAITING and not letter.critical:
-                return False
             self._fresh.append(_Task(0, next(self._numbers), 0, letter))
             self._wake.notify()
-        return True
+
+    @property
+    def waiting(self) -> int:
+        """Return how many letters are still to be delivered."""
+        return len(self._fresh) + len(self._later)
 
     def close(self, timeout_s: float) -> None:
         """Let the thread end when it has tried what is fresh, or when the time is over; critical letters stay kept."""
@@ -100,15 +105,13 @@ class ChannelWorker:
         return self._close_by is not None and time.monotonic() >= self._close_by
 
     def _run(self) -> None:
-        self._warm_up()
+        with contained(self._log, self._thread.name):
+            self._warm_up()
         while (task := self._next()) is not None:
-            try:
+            with contained(self._log, self._thread.name):
                 self._deliver(task)
-            except OSError as error:
-                self._log.error("outbox cannot be written", channel=self.channel.name, why=str(error))
-            finally:
-                if not task.failed:
-                    self._on_settled()
+            if not task.failed:
+                self._on_settled()
 
     def _warm_up(self) -> None:
         with self._wake:

@@ -1,7 +1,11 @@
-"""Critical notifications on disk: one JSON file each, written before the first attempt, deleted on delivery."""
+"""Critical notifications on disk: one JSON file each, written before the first attempt, deleted on delivery.
+
+A disk that fails is logged and stops no notification.
+"""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -50,31 +54,30 @@ class Outbox:
         self._log = structlog.get_logger("riskd.notifications")
 
     def keep(self, letter: Letter) -> None:
-        """Write a letter so that it survives the end of the process and of the power.
-
-        Errors: OSError.
-        """
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        half = self._path(letter).with_suffix(".tmp")
-        with half.open("wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(letter), indent=2) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        half.replace(self._path(letter))
+        """Write a letter so that it survives the end of the process and of the power."""
+        with self._logged("written", self._path(letter)):
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            half = self._path(letter).with_suffix(".tmp")
+            with half.open("wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(letter), indent=2) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            half.replace(self._path(letter))
 
     def discard(self, letter: Letter) -> None:
         """Forget a letter that has been delivered."""
-        self._path(letter).unlink(missing_ok=True)
+        with self._logged("deleted", self._path(letter)):
+            self._path(letter).unlink(missing_ok=True)
 
     def expired(self, letter: Letter) -> bool:
         """Move a letter that is too old out of the way, and tell whether it was."""
         if self.now() < letter.expires_at():
             return False
-        folder = self._directory / _EXPIRED
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._path(letter)
-        if path.exists():
-            path.replace(folder / path.name)
+        folder, path = self._directory / _EXPIRED, self._path(letter)
+        with self._logged("moved", path):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if path.exists():
+                path.replace(folder / path.name)
         self._log.error(
             "critical notification not delivered within 24 hours",
             channel=letter.channel,
@@ -84,7 +87,10 @@ class Outbox:
         return True
 
     def waiting(self) -> list[Letter]:
-        """Return the letters that nobody has delivered, oldest first; a file that is none is set aside."""
+        """Return the letters that nobody has delivered, oldest first.
+
+        Shape: a file that is none is set aside, one that cannot be read is left for the next start.
+        """
         found = [self._read(path) for path in sorted(self._directory.glob("*.json"))]
         return [letter for letter in found if letter is not None]
 
@@ -92,12 +98,20 @@ class Outbox:
         return self._directory / f"{letter.letter_id}.json"
 
     def _read(self, path: Path) -> Letter | None:
+        # One that is gone was delivered at this moment, by a channel that is being taken off the list.
+        with self._logged("read", path), suppress(FileNotFoundError):
+            text = path.read_bytes()
+            try:
+                return msgspec.json.decode(text, type=Letter)
+            except UNDECODABLE as error:
+                path.replace(path.with_suffix(".unreadable"))
+                self._log.error("outbox file set aside, it is no notification", file=str(path), why=str(error))
+        return None
+
+    @contextmanager
+    def _logged(self, what: str, path: Path) -> Iterator[None]:
+        """Go on without the disk: a letter that cannot be kept is sent all the same."""
         try:
-            letter = msgspec.json.decode(path.read_bytes(), type=Letter)
-        except FileNotFoundError:
-            return None  # delivered at this moment, by a channel that is being taken off the list
-        except UNDECODABLE as error:
-            path.replace(path.with_suffix(".unreadable"))
-            self._log.error("outbox file set aside, it is no notification", file=str(path), why=str(error))
-            return None
-        return letter
+            yield
+        except OSError as error:
+            self._log.error(f"outbox file cannot be {what}", file=str(path), why=str(error))

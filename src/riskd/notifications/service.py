@@ -15,10 +15,14 @@ import structlog
 from riskd.domain.commands import Alert, Severity
 from riskd.domain.violations import EnforcementAction, RuleViolation
 from riskd.notifications.channels import Channel
-from riskd.notifications.dispatcher import MOST_WAITING, ChannelWorker, Patience
+from riskd.notifications.dispatcher import MOST_CRITICAL, MOST_WAITING, ChannelWorker, Patience
 from riskd.notifications.messages import alert_text, alert_title, enforcement_text
 from riskd.notifications.outbox import Letter, Outbox
+from riskd.notifications.turns import contained
 
+_TOO_MANY: Final = (
+    f"more than {MOST_CRITICAL} critical notifications wait for delivery; what else there is stands in riskd's log only"
+)
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -49,7 +53,7 @@ class NotificationService:
     """Tells people through every channel that wants to hear; implements ``ports.Notifier``.
 
     An alert goes through a queue to a thread that writes the critical ones to the outbox and hands all of them to the
-    channels' threads. Nothing here waits in the caller's thread.
+    channels' threads. Nothing here waits in the caller's thread. Where too many wait, the rest is told as one.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class NotificationService:
         self._leaving: list[ChannelWorker] = []
         self._intake: threading.Thread | None = None
         self._closed = False
+        self._crowded: set[str] = set()
         self._open = _OpenLetters()
         self._log = structlog.get_logger("riskd.notifications")
 
@@ -102,11 +107,10 @@ class NotificationService:
         if not any(channel.wants(alert) for channel in self._config.channels):
             return
         self.start()
-        if self._taken.qsize() >= MOST_WAITING and alert.severity is not Severity.CRITICAL:
-            self._log.warning("notification dropped, too many wait", account=alert.account, seq=alert.seq)
-            return
-        self._open.add()
-        self._taken.put(_Taken(alert, self._journal_head()))
+        admitted = self._admitted(alert, "", self._taken.qsize())
+        if admitted is not None:
+            self._open.add()
+            self._taken.put(_Taken(admitted, self._journal_head()))
 
     def send_alert(self, account: str, text: str, severity: str = "warning") -> None:
         """Tell something about an account.
@@ -135,6 +139,15 @@ class NotificationService:
             violation, action, event_id=event_id, account=account or violation.account or action.account, at=at
         )
 
+    @property
+    def ended(self) -> tuple[str, ...]:
+        """Return the threads that have ended although people are still to be told: nobody hears of anything then."""
+        if self._intake is None or self._closed:
+            return ()
+        threads = {self._intake.name: self._intake.is_alive()}
+        threads |= {f"{self._intake.name}-{worker.channel.name}": worker.alive for worker in self._workers}
+        return tuple(name for name, alive in threads.items() if not alive)
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was taken has had its quick attempts, and tell whether it has."""
         return self._open.wait(timeout_s)
@@ -152,27 +165,45 @@ class NotificationService:
         for worker in workers:
             worker.join(timeout_s)
 
+    def _admitted(self, alert: Alert, place: str, waiting: int) -> Alert | None:
+        """Return what is to be told there, where so many wait: the alert, one word of too many of them, or nothing."""
+        critical = alert.severity is Severity.CRITICAL
+        if waiting < (MOST_CRITICAL if critical else MOST_WAITING):
+            self._crowded.discard(place)
+            return alert
+        self._log.warning("notification dropped, too many wait", channel=place, account=alert.account, seq=alert.seq)
+        if not critical or place in self._crowded:
+            return None
+        self._crowded.add(place)
+        return Alert(account="", seq=alert.seq, at=alert.at, kind="crowd", severity=alert.severity, text=_TOO_MANY)
+
     def _run(self) -> None:
-        self._resume(self._workers)
+        with contained(self._log, "riskd-notify"):
+            self._resume(self._workers)
         self._open.settled()
         while (taken := self._taken.get()) is not None:
-            if isinstance(taken, _Changed):
-                self._change(taken.channels)
-                continue
-            for worker in self._workers:
-                if worker.channel.wants(taken.alert):
-                    self._hand_over(self._letter(taken, worker.channel), worker)
-            self._open.settled()
+            with contained(self._log, "riskd-notify"):
+                self._take(taken)
+
+    def _take(self, taken: _Taken | _Changed) -> None:
+        if isinstance(taken, _Changed):
+            self._change(taken.channels)
+            return
+        for worker in self._workers:
+            if worker.channel.wants(taken.alert):
+                with contained(self._log, "riskd-notify"):
+                    self._hand_over(taken, worker)
+        self._open.settled()
 
     def _change(self, channels: tuple[Channel, ...]) -> None:
         known = {worker.channel: worker for worker in self._workers}
         gone = [worker for channel, worker in known.items() if channel not in channels]
+        new = tuple(self._worker(channel) for channel in channels if channel not in known)
+        self._workers = (*(known[channel] for channel in channels if channel in known), *new)
         # What they were to hear, that they are taken off the list above all, is tried on until they have heard it.
         for worker in gone:
             worker.leave()
         self._leaving = [worker for worker in (*self._leaving, *gone) if worker.alive]
-        new = tuple(self._worker(channel) for channel in channels if channel not in known)
-        self._workers = (*(known[channel] for channel in channels if channel in known), *new)
         self._resume(new)
 
     def _resume(self, workers: tuple[ChannelWorker, ...]) -> None:
@@ -190,20 +221,18 @@ class NotificationService:
                 self._open.add()
                 worker.submit(letter)
 
-    def _hand_over(self, letter: Letter, worker: ChannelWorker) -> None:
+    def _hand_over(self, taken: _Taken, worker: ChannelWorker) -> None:
+        alert = self._admitted(taken.alert, worker.channel.name, worker.waiting)
+        if alert is None:
+            return
+        letter = self._letter(alert, worker.channel, taken.journal_head)
         if letter.critical:
-            try:
-                self._outbox.keep(letter)
-            except OSError as error:
-                # Sent all the same: a full disk is no reason to tell nobody.
-                self._log.error("outbox cannot be written", channel=letter.channel, why=str(error))
+            self._outbox.keep(letter)
         self._open.add()
-        if not worker.submit(letter):
-            self._open.settled()
-            self._log.warning("notification dropped, too many wait", channel=letter.channel, account=letter.account)
+        worker.submit(letter)
 
-    def _letter(self, taken: _Taken, channel: Channel) -> Letter:
-        alert, now = taken.alert, self._now()
+    def _letter(self, alert: Alert, channel: Channel, journal_head: str) -> Letter:
+        now = self._now()
         name = _UNSAFE.sub("_", f"{channel.name}-{alert.account}")[:60]
         return Letter(
             letter_id=f"{now:%Y%m%dT%H%M%S%f}-{alert.seq}-{name}-{token_hex(4)}",
@@ -211,7 +240,7 @@ class NotificationService:
             account=alert.account,
             severity=alert.severity,
             title=alert_title(alert),
-            body=alert_text(alert, journal_head=taken.journal_head),
+            body=alert_text(alert, journal_head=journal_head),
             created_at=now,
         )
 

@@ -73,3 +73,20 @@ def test_a_letter_for_a_channel_that_was_removed_waits_its_day(tmp_path: Path, a
         service.close()
         assert webhook.count == 0
     assert len(list((tmp_path / "outbox").glob("*.json"))) == left
+
+
+def test_a_file_that_cannot_be_read_holds_up_no_letter(tmp_path: Path) -> None:
+    """A directory of such a name and a file nested beyond reason: the letters between them are delivered."""
+    outbox = tmp_path / "outbox"
+    (outbox / "0.json").mkdir(parents=True)
+    (outbox / "9.json").write_bytes(b'{"a":' + b"[" * 200_000 + b"]" * 200_000 + b"}")
+    Outbox(outbox, lambda: AT).keep(letter(1))
+    with Webhook() as webhook:
+        service = NotificationService(webhook.config(outbox), now=lambda: AT)
+        service.start()
+        assert "locked" in webhook.next().text
+        service.send_alert("101", "and on it goes")
+        assert "and on it goes" in webhook.next().text
+        assert service.flush(5)
+        service.close()
+    assert sorted(path.name for path in outbox.iterdir()) == ["0.json", "9.unreadable"]

@@ -95,15 +95,16 @@ def _day(day: Day, placed: Sequence[Placed]) -> Recorded:
     for one in placed:
         if begins <= one.begins < ends and one.begins < one.ends:
             timed.append((one.begins, 2, OrderReported(day.account, one.order)))
-            timed.append((one.ends, 0, OrderReported(day.account, _ended(one.order))))
+            timed.append((one.ends, 0, OrderReported(day.account, ended(one.order))))
     timed += _blindness(day)
     timed.sort(key=lambda event: event[:2])
     events = tuple((at, event) for at, _, event in timed if at < ends)
-    happenings = tuple((at, _plain(event, number)) for number, (at, event) in enumerate(events))
+    happenings = tuple((at, plain(event, number)) for number, (at, event) in enumerate(events))
     return Recorded(day.account, begins, ends, events, happenings)
 
 
-def _ended(order: WorkingOrder) -> WorkingOrder:
+def ended(order: WorkingOrder) -> WorkingOrder:
+    """Return the order as it is reported when it works no longer."""
     return WorkingOrder(
         order.order_id, order.contract, order.side, order.type, OrderStatus.CANCELLED, order.size
     )  # fmt: skip
@@ -118,7 +119,8 @@ def _blindness(day: Day) -> Iterator[tuple[datetime, int, AnyEvent]]:
             yield fill.at + timedelta(seconds=7 + number), 3, ConnectionChanged(link, up=True)
 
 
-def _plain(event: AnyEvent, number: int) -> Trade | Resting | Ended | Connection:
+def plain(event: AnyEvent, number: int) -> Trade | Resting | Ended | Connection:
+    """Return an event as the plain-spoken rules know it; ``number`` is its place in the day."""
     match event:
         case Fill():
             root, order = root_of_contract(event.contract), event.order_id or event.trade_id

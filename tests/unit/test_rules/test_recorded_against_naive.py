@@ -1,4 +1,4 @@
-"""Recorded days: every decision of the thirteen rules, held against what the plain-spoken ones decide."""
+"""Whole days, recorded and random: every decision of the thirteen rules against what the plain-spoken ones decide."""
 
 from datetime import time, timedelta
 from decimal import Decimal
@@ -11,8 +11,7 @@ from tests.support.recorded import recorded
 from tests.unit.test_rules.naive_day import Decision, Limits, NaiveDay
 from tests.unit.test_rules.naive_watches import PRESETS, WEEK, Hours
 from tests.unit.test_rules.recorded_days import Recorded, Shadow, recorded_days
-
-pytestmark = pytest.mark.recorded
+from tests.unit.test_rules.whole_days import random_limits, whole_day
 
 BALANCE = 50_000
 TIGHT = Limits(
@@ -117,11 +116,29 @@ def check(parts: tuple[str, str], limits: Limits) -> None:
     assert decided > 10
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_every_decision_of_a_random_day_is_the_same(seed: int) -> None:
+    """Trades, orders and connections under random limits: the same rules decide the same at the same moments."""
+    riskd, plain = both(whole_day(seed), random_limits(seed, TIGHT))
+    assert riskd == plain
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_every_decision_of_many_random_days_is_the_same() -> None:
+    """The same for 100 days; the seed of a day that differs is in the failure."""
+    for seed in range(100, 200):
+        riskd, plain = both(whole_day(seed), random_limits(seed, TIGHT))
+        assert riskd == plain, f"the day of seed {seed}"
+
+
+@pytest.mark.recorded
 def test_every_decision_of_a_recorded_day_is_the_same() -> None:
     """Which rule, at which event or timer, what it asks for, of how much and until when."""
     check(("tsx-live-orders", "orders_live_2026-03-13.csv"), TIGHT)
 
 
+@pytest.mark.recorded
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("limits", [TIGHT, WIDE], ids=["tight", "wide"])

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from riskd.adapters.projectx.context import Context, Tasks
+from riskd.adapters.projectx.context import Context
 from riskd.adapters.projectx.links import Links
 from riskd.adapters.projectx.reconciler import Reconciler
 from riskd.adapters.projectx.roster import Roster
 from riskd.adapters.projectx.settings import ProjectXSettings
+from riskd.adapters.tasks import Tasks
 from riskd.domain.commands import RequestSnapshot
 from riskd.domain.events import SnapshotReported
 from tests.integration.projectx_rig import Clock, Ear

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from riskd.adapters.projectx.context import Tasks
+from riskd.adapters.tasks import Tasks
 
 
 @pytest.fixture
@@ -31,9 +31,7 @@ async def test_work_that_fails_is_told_and_begun_again(complaints: list[dict[str
         await again.wait()
     await tasks.close()
     assert begun == 2
-    assert [complaint["message"] for complaint in complaints] == [
-        "riskd projectx: poll failed; this is a defect of riskd"
-    ]
+    assert [complaint["message"] for complaint in complaints] == ["riskd: poll failed; this is a defect of riskd"]
 
 
 async def test_work_that_should_not_end_is_begun_again_when_it_does(complaints: list[dict[str, Any]]) -> None:

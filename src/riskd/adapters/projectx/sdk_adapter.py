@@ -18,7 +18,7 @@ from riskd.adapters.projectx.budget import Budget, Purpose
 from riskd.adapters.projectx.capabilities import Capabilities
 from riskd.adapters.projectx.close_channel import CloseChannel
 from riskd.adapters.projectx.commands import Commands
-from riskd.adapters.projectx.context import Context, Tasks
+from riskd.adapters.projectx.context import Context
 from riskd.adapters.projectx.event_normalizer import Malformed
 from riskd.adapters.projectx.hubs import Hub
 from riskd.adapters.projectx.instruments import Instruments
@@ -31,6 +31,7 @@ from riskd.adapters.projectx.roster import Roster
 from riskd.adapters.projectx.session import Session
 from riskd.adapters.projectx.settings import ProjectXSettings
 from riskd.adapters.projectx.user_side import UserSide
+from riskd.adapters.tasks import Tasks
 from riskd.domain.commands import BrokerCommand, RequestSnapshot
 from riskd.domain.events import Link
 from riskd.ports import Clock, Publish
@@ -67,7 +68,7 @@ class ProjectXBroker:
         from riskd.adapters.projectx.rest import Rest  # noqa: PLC0415 - see above
 
         links = Links(publish, log, held=settings.on_this_machine)
-        context = Context(settings, publish, clock, last_seq, log, links, Tasks())
+        context = Context(settings, publish, clock, last_seq, log, links, Tasks("riskd projectx"))
         self._context = context
         self._budget = Budget()
         self._roster = Roster(settings.accounts)

@@ -9,12 +9,14 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from riskd.config.errors import ConfigErrors
 from riskd.config.loader import load_config
 from riskd.daemon.belonging import AnotherBroker, broker_name, claim_for
 from riskd.simulator import SimulatedGateway
+from riskd.storage.state_files import decode, encode
 from tests.attacks.catalogue import Answer, attack
 from tests.attacks.people import LOSS, MAX4, Scene, scene
 from tests.support.daemon import ACCOUNT, Daemon, gateway_settings, settings_for, started
@@ -23,6 +25,7 @@ from tests.support.webhook import webhook
 
 CONFIG = Path(__file__).parents[1] / "fixtures" / "config.json"
 NUMBER = int(ACCOUNT)
+PROFIT = {"DailyRealizedProfit": {"limit": "200.00"}}
 NO_HOOK = {"RISKD_WEBHOOK": "json://127.0.0.1:9/nobody"}
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals of this kind exist on Linux and macOS only")
 
@@ -42,13 +45,28 @@ async def locks_out(daemon: Daemon) -> None:
     assert daemon.state.locked
 
 
+async def wins_and_gives_it_back(daemon: Daemon) -> None:
+    """Reach the day's profit and lose it again under the lockout: no rule is broken any more, the lockout stands."""
+    control = daemon.gateway.control
+    buys(daemon.gateway, 2)
+    await daemon.until(lambda: daemon.quantity("MNQ") == 2)
+    await daemon.priced("MNQ")
+    control.price("MNQ", Decimal("18130.00"))
+    await daemon.enforced()
+    control.price("MNQ", Decimal("17600.00"))
+    buys(daemon.gateway, 1, price="18130.00")
+    await daemon.enforced(2)
+    assert daemon.view.net_pnl < 0
+    assert daemon.state.locked
+
+
 async def still_locked(scene: Scene) -> None:
     """Start riskd anew and make sure that the lockout stands and is enforced."""
     async with scene.daemon() as daemon:
         assert daemon.state.locked
         buys(scene.gateway, 1, "ES", "5800.00")
-        await daemon.until(lambda: bool(daemon.ended))
-        assert daemon.broker_quantity("ES") == 0
+        assert daemon.broker_quantity("ES") == 1
+        await scene.gateway.control.wait_position(NUMBER, "ES", 0)
 
 
 # --- the process ----------------------------------------------------------------------------------------------------
@@ -241,11 +259,11 @@ async def test_fill_the_disk(tmp_path: Path) -> None:
 
 
 def _unlock(state: Path) -> None:
-    """Edit every lockout out of the account's files."""
+    """Edit every lockout out of the account's files, as somebody does who knows how they are written."""
     for path in (state / "accounts").glob("*.json*"):
-        raw = json.loads(path.read_text(encoding="utf-8"))
-        raw["state"].pop("lockouts")
-        path.write_text(json.dumps(raw), encoding="utf-8")
+        saved = decode(path.read_bytes())
+        free = msgspec.structs.replace(saved.state, lockouts=())
+        path.write_bytes(encode(msgspec.structs.replace(saved, state=free)))
 
 
 def _truncate(state: Path) -> None:
@@ -262,16 +280,16 @@ def _forget_the_journal(state: Path) -> None:
 
 
 async def _tampered(tmp_path: Path, tamper: Callable[[Path], None]) -> None:
-    async with scene(tmp_path, LOSS) as all_of_it:
+    async with scene(tmp_path, PROFIT) as all_of_it:
         async with all_of_it.daemon() as daemon:
-            await locks_out(daemon)
+            await wins_and_gives_it_back(daemon)
         tamper(all_of_it.settings.state_dir)
         await still_locked(all_of_it)
 
 
 @attack(Answer.STOPPED)
 async def test_edit_the_lockout_out_of_the_file(tmp_path: Path) -> None:
-    """Edit the account's state file, so that it is not locked.
+    """Edit the account's state file so that it is not locked, and its checksum with it.
 
     → File and journal are both read, and whichever says that the account is locked is believed.
     """

@@ -170,7 +170,7 @@ async def test_cut_the_way_and_take_the_second_person_off_the_list(tmp_path: Pat
         quick = replace_patience(told(all_of_it, coach))
         async with all_of_it.daemon(quick) as daemon:
             daemon.runtime.reload(without_coach(LOSS, Channel(name="coach", url=all_of_it.coach.url)))
-            await all_of_it.coach.containing("notification channels changed")
+            assert await asyncio.to_thread(daemon.runtime.notifier.flush, 20)
             async with webhook(urlsplit(address).port or 0) as back:
                 await back.containing("notification channels changed: coach changed")
 

@@ -14,8 +14,10 @@ def test_an_account_with_a_bug_of_riskds_own_is_no_protected_one() -> None:
     stop = NoNewRisk(cause=CONTRADICTION, until=None, since=NOON, reason="KeyError: a bug")
     doubtful = msgspec.structs.replace(healthy, no_new_risk=(stop,))
 
+    later = NOON + timedelta(hours=1)
+
     signs = [
-        sign_of_life([state.account], {state.account: state}, missing=(), head="", seq=1, at=NOON + timedelta(hours=1))
+        sign_of_life([state.account], {state.account: state}, missing=(), unread={}, head="", seq=1, at=later)
         for state in (healthy, doubtful)
     ]
 

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httptools
 import msgspec
@@ -221,8 +221,8 @@ class CloseChannel:
         self._host = url.hostname or ""
         self._port = url.port or (443 if url.scheme == "https" else 80)
         self._ssl = ssl.create_default_context() if url.scheme == "https" else None
-        self._prefix = url.path.rstrip("/")
-        self._netloc = url.netloc.rpartition("@")[2]
+        self._prefix = quote(url.path.rstrip("/"), safe="/%")
+        self._netloc = _in_ascii(url.netloc.rpartition("@")[2])
         self._may_ping = may_ping
         self._on_date = on_date
         self._authorization = ""
@@ -366,7 +366,7 @@ class CloseChannel:
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 connection = await self._connect()
-        except (OSError, TimeoutError) as error:
+        except (OSError, ValueError) as error:
             self._failures += 1
             self._last_failure = f"{self._netloc}: {os_reason(error)}"
             if not self._connections:
@@ -396,6 +396,14 @@ class CloseChannel:
     def _pinged(self, result: Result) -> None:
         if isinstance(result, Answer) and result.date is not None:
             self._on_date(result.date)
+
+
+def _in_ascii(netloc: str) -> str:
+    """Return a host and port as a header may hold them, whatever will come of connecting there."""
+    try:
+        return netloc.encode("idna").decode("ascii")
+    except UnicodeError:
+        return netloc.encode("ascii", "replace").decode("ascii")
 
 
 def http_date(value: bytes | None) -> datetime | None:

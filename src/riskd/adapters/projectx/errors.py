@@ -34,8 +34,13 @@ class Unreadable(GatewayError):
     """The gateway answered something that cannot be true."""
 
 
-def os_reason(error: OSError) -> str:
-    """Return why the system could not do it, such as ``Connection refused``."""
+def os_reason(error: OSError | ValueError) -> str:
+    """Return why the system could not do it, such as ``Connection refused``.
+
+    Shape: a ValueError is how the system says that a name cannot even be looked up.
+    """
+    if isinstance(error, ValueError):
+        return "no host can have this name"
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
     return error.strerror or str(error) or "no answer"

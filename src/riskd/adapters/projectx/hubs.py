@@ -294,7 +294,7 @@ class Hub:
                     max_redirects=0,
                 )
                 why = await connection.handshake
-        except (OSError, TimeoutError, picows.WSError) as error:
+        except (OSError, UnicodeError, picows.WSError) as error:
             connection.drop("the connection was not completed")
             raise _lost(self._url, error) from error
         if why:
@@ -348,6 +348,6 @@ def _lost(url: str, error: Exception) -> HubLost:
         return kind(f"the gateway answered {url} with HTTP {status}")
     if isinstance(error, TimeoutError):
         return HubLost(f"no answer from {url}")
-    if isinstance(error, OSError):
+    if isinstance(error, OSError | UnicodeError):
         return HubLost(f"cannot reach {url}: {os_reason(error)}")
     return HubLost(f"{url} does not speak WebSocket ({type(error).__name__})")

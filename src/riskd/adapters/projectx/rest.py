@@ -67,13 +67,15 @@ class Rest:
     async def _post_once(self, path: str, body: Body, *, token: str, purpose: Purpose) -> wire.Reply:
         await self._afford(purpose)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        data = _ENCODER.encode(body)
         try:
             async with self._opened().post(
-                self._base + path, data=_ENCODER.encode(body), headers=headers, allow_redirects=False
+                self._base + path, data=data, headers=headers, allow_redirects=False
             ) as response:
-                return self._read(path, response, await response.read())
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                answer = await response.read()
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unreachable(f"cannot reach {self._base}: {_plain(error)}") from error
+        return self._read(path, response, answer)
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -91,7 +93,7 @@ class Rest:
             await asyncio.sleep(self._budget.wait(purpose, loop.time()))
 
     def _read(self, path: str, response: aiohttp.ClientResponse, body: bytes) -> wire.Reply:
-        at = http_date(response.headers.get("Date", "").encode("latin-1"))
+        at = http_date(_header(response, "Date"))
         if at is not None:
             self._on_date(at)
         if response.status != _OK:
@@ -109,13 +111,17 @@ class Rest:
         if status == _UNAUTHORIZED:
             return NotLoggedIn(f"the gateway answered {path} with HTTP 401: the login is not valid any more")
         if status == _TOO_MANY:
-            asked_s = seconds(response.headers.get("Retry-After", "").encode("latin-1"))
+            asked_s = seconds(_header(response, "Retry-After"))
             pause_s = _RETRY_AFTER_S if asked_s is None else asked_s
             self._budget.pause(asyncio.get_running_loop().time() + pause_s)
             return TooManyRequests(f"the gateway answered {path} with HTTP 429: too many requests")
         if status >= _SERVER_ERRORS:
             return Unreachable(f"the gateway failed with HTTP {status}")
         return Refused(f"the gateway answered {path} with HTTP {status}", status)
+
+
+def _header(response: aiohttp.ClientResponse, name: str) -> bytes:
+    return response.headers.get(name, "").encode("ascii", "replace")
 
 
 def _refusal(path: str, reply: wire.Reply) -> GatewayError:
@@ -129,4 +135,6 @@ def _refusal(path: str, reply: wire.Reply) -> GatewayError:
 def _plain(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         return os_reason(error.os_error)
+    if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientError):
+        return os_reason(error)
     return str(error) or "no answer in time"

@@ -10,7 +10,7 @@ import msgspec
 
 from riskd.adapters.projectx import wire
 from riskd.adapters.projectx.budget import Purpose
-from riskd.adapters.projectx.errors import GatewayError, NotLoggedIn, Refused
+from riskd.adapters.projectx.errors import GatewayError, NotLoggedIn, Refused, Unreadable
 from riskd.adapters.projectx.links import Links
 from riskd.adapters.projectx.log import Log
 from riskd.adapters.projectx.settings import ProjectXSettings
@@ -105,7 +105,7 @@ class Session:
                 self._log.info("token_not_renewed", why=str(error))
                 await self._login()
                 return
-            if reply.new_token:
+            if reply.new_token and _can_be_sent(reply.new_token):
                 self._accept(reply.new_token)
             else:
                 await self._login()
@@ -135,6 +135,8 @@ class Session:
         reply = await self._rest.post("/api/Auth/loginKey", body, token="", purpose=Purpose.READ)
         if not reply.token:
             raise Refused("the gateway accepted the login and gave no token", 0)
+        if not _can_be_sent(reply.token):
+            raise Unreadable("the gateway gave a token that cannot be sent")
         return reply.token
 
     def _accept(self, token: str) -> None:
@@ -146,6 +148,11 @@ class Session:
         self._renewed.set()
         self._links.up(Link.LOGIN)
         self.on_token()
+
+
+def _can_be_sent(token: str) -> bool:
+    """Tell whether a header can carry a token without becoming two, and a query without a word left over."""
+    return token.isascii() and token.isprintable() and " " not in token
 
 
 def token_life(token: str) -> float:

@@ -34,7 +34,7 @@ from riskd.domain.events import (
     QuoteReported,
     RulesProposed,
 )
-from riskd.engine.core import Step
+from riskd.engine.step import Step
 from riskd.engine.what_if import what_if
 from riskd.rules.registry import canonical
 from riskd.simulator import GatewaySettings, SimulatedGateway, account

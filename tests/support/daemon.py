@@ -21,7 +21,7 @@ from riskd.domain.account import AccountState
 from riskd.domain.account_view import AccountView
 from riskd.domain.commands import AnyCommand, EnforcementEnded
 from riskd.domain.events import Envelope
-from riskd.engine.core import Step
+from riskd.engine.step import Step
 from riskd.notifications.channels import Channel
 from riskd.notifications.service import NotificationConfig
 from riskd.rules.registry import canonical

@@ -40,9 +40,10 @@ from riskd.domain.events import (
 from riskd.domain.instruments import contract_of_symbol
 from riskd.domain.orders import OrderStatus, OrderType, Side, WorkingOrder
 from riskd.domain.violations import RuleViolation
-from riskd.engine.core import Core, Step
+from riskd.engine.core import Core
 from riskd.engine.enforcement_engine import EnforcementEngine
 from riskd.engine.event_bus import EventBus
+from riskd.engine.step import Step
 from riskd.rules.registry import compile_rulebook
 
 MONTH = "H6"

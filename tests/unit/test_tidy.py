@@ -16,6 +16,7 @@ LONGER: dict[str, tuple[int, str]] = {}
 
 BROAD_EXCEPTS: dict[str, str] = {
     "src/riskd/engine/containment.py": "a rule that raises must not stop the other rules",
+    "src/riskd/engine/judging.py": "a bug in one account must not cost the others their protection",
     "src/riskd/daemon/runtime.py": "one bad envelope must not end the protection of every account",
     "src/riskd/daemon/reloading.py": "a file that riskd fails on must not end the watching for the next one",
     "src/riskd/notifications/channels.py": "a service's plugin that fails in a way of its own has failed to deliver",

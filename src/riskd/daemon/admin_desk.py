@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from riskd.domain.commands import Alert
 from riskd.domain.decoding import UNDECODABLE
 from riskd.domain.events import Envelope, LockoutReleased
-from riskd.engine.core import Step
+from riskd.engine.step import Step
 from riskd.ports import Control, ReadModel
 from riskd.rules.registry import suggestion
 from riskd.storage.durability import make_directory, write_whole

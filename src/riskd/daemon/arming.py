@@ -9,7 +9,8 @@ from riskd.domain.commands import AnyCommand, CancelOrder, ClosePosition, LockAc
 from riskd.domain.events import AccountArmed, AnyEvent, DaemonStarted, Envelope, Fill, RulesApplied, SnapshotReported
 from riskd.domain.instruments import contract_of_symbol, symbol_of_contract
 from riskd.domain.orders import Side
-from riskd.engine.core import Core, Step
+from riskd.engine.core import Core
+from riskd.engine.step import Step
 from riskd.rules.contract import Compile
 from riskd.rules.registry import canonical
 

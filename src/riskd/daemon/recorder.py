@@ -6,7 +6,7 @@ from typing import Final
 
 from riskd.domain.account import AccountState
 from riskd.domain.events import Envelope, QuoteReported
-from riskd.engine.core import Step
+from riskd.engine.step import Step
 from riskd.ports import Journal, JournalEntry, StateStore
 from riskd.storage.snapshot_timing import SnapshotTiming
 

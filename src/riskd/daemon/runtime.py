@@ -33,9 +33,10 @@ from riskd.daemon.watched_accounts import Confirm, WatchedAccounts
 from riskd.domain.account import AccountState
 from riskd.domain.commands import RequestSnapshot, Severity
 from riskd.domain.events import AnyEvent, ClockTicked, CloseRequested, DaemonStarted, Envelope, LockoutReleased
-from riskd.engine.core import Core, Step
+from riskd.engine.core import Core
 from riskd.engine.enforcement_engine import EnforcementEngine
 from riskd.engine.event_bus import EventBus
+from riskd.engine.step import Step
 from riskd.notifications.dead_man import DeadMan, DeadManPing, Sign
 from riskd.notifications.service import NotificationConfig, NotificationService
 from riskd.ports import Clock

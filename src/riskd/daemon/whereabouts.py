@@ -21,7 +21,7 @@ from structlog.typing import FilteringBoundLogger
 from riskd.domain.account import AccountState
 from riskd.domain.commands import LockAccount, StartCooldown
 from riskd.domain.events import AccountArmed, Envelope, RulesProposed
-from riskd.engine.core import Step
+from riskd.engine.step import Step
 from riskd.storage.durability import make_directory, write_whole
 from riskd.storage.journal_lines import journal_files, last_line
 from riskd.storage.small_files import read_small

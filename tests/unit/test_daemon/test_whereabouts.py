@@ -15,7 +15,7 @@ from riskd.domain.account import AccountState
 from riskd.domain.booking import new_account
 from riskd.domain.commands import LockAccount
 from riskd.domain.events import ClockTicked, Envelope
-from riskd.engine.core import Step
+from riskd.engine.step import Step
 from riskd.ports import JournalEntry
 from riskd.storage.journal import FileJournal
 

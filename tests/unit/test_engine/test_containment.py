@@ -9,7 +9,7 @@ from riskd.domain.account import AccountState
 from riskd.domain.commands import Alert, ClosePosition, LockAccount, Severity
 from riskd.domain.events import AccountArmed, Fill, SnapshotReported
 from riskd.domain.orders import Side
-from riskd.engine import core, invariants
+from riskd.engine import invariants, judging
 from tests.support.desk import Desk, contract
 
 LOSS = {"DailyRealizedLoss": {"limit": "-100.00"}}
@@ -51,7 +51,7 @@ def bug(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise KeyError("a bug")
         return right(before, after)
 
-    monkeypatch.setattr(core, "broken", wrong)
+    monkeypatch.setattr(judging, "broken", wrong)
     return accounts
 
 
@@ -107,7 +107,7 @@ def test_what_cannot_be_booked_is_asked_of_the_broker(monkeypatch: pytest.Monkey
     def wrong(account: str, envelope: object) -> object:
         if account == "B2":
             raise ZeroDivisionError("a bug")
-        return right(account, envelope)  # type: ignore[arg-type]
+        return right(account, envelope)  # type: ignore[arg-type]  # passed on as it came
 
     monkeypatch.setattr(manager, "book_account_event", wrong)
 

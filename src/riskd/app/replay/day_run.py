@@ -17,7 +17,7 @@ from riskd.domain.account import AccountState
 from riskd.domain.calendar import day_end
 from riskd.domain.events import Fill, QuoteReported
 from riskd.domain.violations import ActionType, EnforcementAction, RuleViolation
-from riskd.engine.core import Step
+from riskd.engine.step import Step
 from riskd.rules.contract import Compile
 
 ZERO: Final = Decimal(0)

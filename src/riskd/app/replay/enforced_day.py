@@ -23,7 +23,7 @@ from riskd.domain.events import AnyEvent, Fill, QuoteReported
 from riskd.domain.instruments import root_of_contract
 from riskd.domain.money import ZERO
 from riskd.domain.violations import ActionType, RuleViolation
-from riskd.engine.core import Step
+from riskd.engine.step import Step
 from riskd.rules.contract import Compile, Mode
 
 _AS_RECORDED: Final = "as recorded "

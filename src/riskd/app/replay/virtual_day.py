@@ -18,7 +18,8 @@ from riskd.domain.events import (
     SnapshotReported,
 )
 from riskd.domain.instruments import symbol_of_contract
-from riskd.engine.core import Core, Step
+from riskd.engine.core import Core
+from riskd.engine.step import Step
 from riskd.rules.contract import Compile, Rulebook
 
 OnStep = Callable[[Step], None]

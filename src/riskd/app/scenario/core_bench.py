@@ -13,7 +13,8 @@ from riskd.app.scenario.world import CannotHappen, Setup
 from riskd.domain.account_view import AccountView
 from riskd.domain.calendar import day_start, trading_day
 from riskd.domain.events import AnyEvent, ClockTicked, Fill, RulesApplied, RulesProposed
-from riskd.engine.core import Core, Step
+from riskd.engine.core import Core
+from riskd.engine.step import Step
 from riskd.rules.contract import Compile
 
 _MOST_EVENTS_AT_ONCE: Final = 5_000

@@ -8,7 +8,8 @@ from riskd.app.scenario.world import CannotHappen
 from riskd.daemon.restoring import restored
 from riskd.domain.account import AccountState
 from riskd.domain.events import AnyEvent, DaemonStarted, Envelope, QuoteReported
-from riskd.engine.core import Core, Step
+from riskd.engine.core import Core
+from riskd.engine.step import Step
 from riskd.ports import JournalEntry
 from riskd.rules.contract import Compile
 from riskd.storage.journal_lines import GENESIS, LineEncoder, read_entry

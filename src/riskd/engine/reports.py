@@ -40,7 +40,8 @@ def booking_alerts(
             f"the broker's snapshots show {state.quantity(contract)} {view.root(contract)} where the fills say "
             f"{before.quantity(contract)}: taken over; a fill is missing from the broker's reports"
         )
-        yield alert(state.account, envelope, "reconciliation", Severity.WARNING, text)
+        gone = before.quantity(contract) and not state.quantity(contract)
+        yield alert(state.account, envelope, "reconciliation", Severity.CRITICAL if gone else Severity.WARNING, text)
     if state.can_trade != before.can_trade:
         text = (
             "the broker allows trading again: riskd enforces"

@@ -3,7 +3,9 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from riskd.domain.commands import ResizeOrder
+import pytest
+
+from riskd.domain.commands import ResizeOrder, Severity
 from riskd.domain.events import AccountReported, Outcome
 from riskd.domain.orders import OrderStatus, OrderType
 from tests.support.desk import Desk, contract
@@ -301,6 +303,20 @@ def test_a_position_that_no_fill_explains_is_taken_over_after_two_snapshots() ->
     assert desk.holds("ES") == 5
     assert desk.closes == [(contract("ES"), 1)]
     assert "reconciliation" in [a.kind for a in desk.alerts]
+
+
+@pytest.mark.parametrize(("shown", "severity"), [(0, Severity.CRITICAL), (1, Severity.WARNING)])
+def test_a_position_that_vanishes_without_a_fill_is_told_as_critical(shown: int, severity: Severity) -> None:
+    """From then on riskd guards nothing there, so people hear of it at once; what is still held it guards on."""
+    desk = Desk(MAX4)
+    desk.fill("buy", 2, "ES", "5800")
+    desk.wait(timedelta(seconds=30))
+    for _ in range(2):
+        desk.snapshot({"ES": shown} if shown else {})
+        desk.wait(timedelta(milliseconds=500))
+
+    assert desk.holds("ES") == shown
+    assert [a.severity for a in desk.alerts if a.kind == "reconciliation"] == [severity]
 
 
 def test_an_account_that_may_not_trade_gets_no_commands() -> None:

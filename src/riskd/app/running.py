@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,7 @@ from riskd.notifications.channels import Channel
 from riskd.notifications.dead_man import DeadMan
 from riskd.notifications.service import NotificationConfig
 from riskd.rules.durations import parse_duration
+from riskd.storage.durability import make_directory
 
 OK: Final = 0
 BAD_INPUT: Final = 2
@@ -60,7 +62,7 @@ def run_daemon(asked: Run) -> int:
     except ValueError as error:
         return _refuse(f"--status-every: {error}")
     try:
-        settings.state_dir.mkdir(parents=True, exist_ok=True)
+        make_directory(settings.state_dir)
         with SingleInstance(settings.state_dir, now=_wall()) as instance:
             claim_for(settings.state_dir, settings.broker_name)
             places = _whereabouts(settings, asked)
@@ -172,7 +174,7 @@ def _whereabouts(settings: RuntimeSettings, asked: Run) -> Whereabouts:
 
 
 async def _serve(config: Config, settings: RuntimeSettings, asked: Run, known: Marks, whereabouts: Whereabouts) -> int:
-    logs = start_logs(now=_wall, stream=sys.stdout, plain=not asked.as_json, secrets=_secrets(config))
+    logs = _start_logs(config, asked, settings.state_dir)
     try:
         runtime = Runtime(settings, logs.logger)
         reloader = _reloader(asked.config, known, runtime, logs)
@@ -182,20 +184,33 @@ async def _serve(config: Config, settings: RuntimeSettings, asked: Run, known: M
         runtime.listen(desk.heard)
         noting = Noting(whereabouts, runtime.state_manager.accounts, settings.state_dir, logs.logger)
         runtime.listen(noting.heard)
-        beside = [asyncio.create_task(task) for task in (reloader.run(), desk.run(), noting.run(runtime.ready))]
+        runtime.keep("configuration", reloader.run)
+        runtime.keep("requests", desk.run)
+        runtime.keep("whereabouts", lambda: noting.run(runtime.ready))
         try:
             await runtime.start()
             spare_what_stays()
             waits = [asyncio.ensure_future(event.wait()) for event in (stopped, runtime.failed)]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in beside:
-                task.cancel()
             await runtime.stop()
             noting.end()
     finally:
         logs.close()
     return FAILED if runtime.failed.is_set() else OK
+
+
+def _start_logs(config: Config, asked: Run, state_dir: Path) -> Logs:
+    """Log to the terminal and a file; without the file where it cannot be opened, since protecting comes first."""
+    folder = state_dir / "logs" if config.paths.logs is None else asked.config.parent / config.paths.logs
+    begin = partial(start_logs, now=_wall, stream=sys.stdout, plain=not asked.as_json, secrets=_secrets(config))
+    try:
+        return begin(file=folder / "riskd.log")
+    except (OSError, ValueError) as error:
+        why = f"{folder / 'riskd.log'} cannot be written: {error}; check paths.logs"
+    logs = begin()
+    logs.logger.error("no log file", text=why)
+    return logs
 
 
 def _files(config: Path) -> tuple[Path, ...]:

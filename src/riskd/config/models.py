@@ -152,12 +152,26 @@ class ApiConfig(Section):
 
 
 class PathsConfig(Section):
-    """Where riskd keeps its files; relative ones are relative to the configuration file."""
+    """Where riskd keeps its files; relative ones are relative to the configuration file.
+
+    Shape: `logs` is a folder, else the one of that name in the state directory.
+    """
 
     state: str | None = None
-    journal: str | None = None
     logs: str | None = None
-    outbox: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _together(cls, value: object) -> object:
+        apart = [key for key in ("journal", "outbox") if isinstance(value, dict) and key in value]
+        if apart:
+            raise PydanticCustomError(
+                "together",
+                "the {key} has no place of its own: it stays in the state directory, which is moved as a whole; "
+                "remove this, and use paths.state to move all of it",
+                {"key": apart[0]},
+            )
+        return value
 
 
 class Config(Section):

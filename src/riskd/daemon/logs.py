@@ -8,6 +8,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -18,6 +19,8 @@ import msgspec
 import stamina.instrumentation
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+
+from riskd.storage.durability import make_directory
 
 REDACTED: Final = "***"
 MOST_WAITING: Final = 10_000
@@ -73,7 +76,8 @@ class Logs:
         self._queue.put(None)
         self._thread.join()
         if self._file:
-            self._file.close()
+            with suppress(OSError):  # of a disk that is full
+                self._file.close()
 
     def attach(self) -> None:
         """Hear what libraries log in the standard way, from warnings up."""
@@ -171,9 +175,16 @@ def _as_argument(_: WrappedLogger, __: str, event: EventDict) -> tuple[tuple[Eve
     return (event,), {}
 
 
+class _LogFile(RotatingFileHandler):
+    """A file that is rotated; what it cannot take is lost, since there is nowhere to say so but the stream."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """Go on without this line."""
+
+
 def _rotating(file: Path) -> logging.Handler:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return RotatingFileHandler(file, maxBytes=10_000_000, backupCount=5, encoding="utf-8", delay=False)
+    make_directory(file.parent)
+    return _LogFile(file, maxBytes=10_000_000, backupCount=5, encoding="utf-8", delay=False)
 
 
 def _console(stream: TextIO) -> Callable[[Mapping[str, object]], str]:

@@ -311,3 +311,12 @@ def test_the_place_of_a_mistake_does_not_depend_on_the_layout(tmp_path: Path) ->
 
     assert [text.split()[0] for text in complaints(tmp_path, spread)] == [str(line)]
     assert [text.split()[0] for text in complaints(tmp_path, json.dumps(json.loads(spread)))] == ["1"]
+
+
+@pytest.mark.parametrize("key", ["journal", "outbox"])
+def test_what_belongs_together_has_no_place_of_its_own(tmp_path: Path, key: str) -> None:
+    """Journal and outbox stay with the accounts in the state directory, which is checked and moved as a whole."""
+    text = COMPLETE.replace('"paths": {}', f'"paths": {{"{key}": "elsewhere", "logs": "logs"}}')
+    (said,) = complaints(tmp_path, text)
+    assert said.startswith(f"21 paths: the {key} has no place of its own")
+    assert "paths.state" in said

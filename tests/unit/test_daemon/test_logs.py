@@ -15,6 +15,7 @@ import structlog
 from riskd.daemon.logs import Logs, start_logs
 
 NOW = datetime(2026, 3, 10, 14, 31, 0, 250_000, tzinfo=UTC)
+FULL = Path("/dev/full")
 Line = dict[str, object]
 
 
@@ -131,6 +132,16 @@ def test_a_reader_that_went_away_stops_nothing(tmp_path: Path) -> None:
     log.logs.logger.info("two")
     log.logs.close()
     assert len((tmp_path / "riskd.log").read_text().splitlines()) == 2
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no file that is always full")
+def test_a_full_disk_prints_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that cannot be written loses its lines; the stream has them."""
+    log = Log(file=FULL)
+    log.logs.logger.info("one")
+    log.logs.logger.info("two")
+    assert len(log.lines()) == 2
+    assert capsys.readouterr().err == ""
 
 
 class _Blocked(io.StringIO):

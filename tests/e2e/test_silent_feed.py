@@ -11,7 +11,7 @@ import pytest
 from riskd.domain.commands import Alert
 from riskd.simulator import SimulatedGateway
 from riskd.simulator.faults.rules import FaultRule, HubDown, LostEvent
-from tests.support.daemon import ACCOUNT, gateway_settings, settings_for, started
+from tests.support.daemon import ACCOUNT, Daemon, gateway_settings, settings_for, spec, started
 
 RULES = {"UnrealizedLoss": {"limit": "-200.00"}}
 FAULTS: dict[str, FaultRule] = {
@@ -19,6 +19,11 @@ FAULTS: dict[str, FaultRule] = {
     "no prices": LostEvent(events=("GatewayQuote", "GatewayTrade")),
     "market hub gone": HubDown(hub="market", every_s=(0.1, 0.1), for_s=(60.0, 60.0)),
 }
+
+
+def kinds(daemon: Daemon) -> set[str]:
+    """Return the kinds of alerts that were given."""
+    return {command.kind for command in daemon.commands if isinstance(command, Alert)}
 
 
 @pytest.mark.e2e
@@ -29,17 +34,16 @@ async def test_a_loss_is_seen_though_the_feed_is_silent(tmp_path: Path, name: st
     plain = msgspec.structs.replace(gateway_settings(), speed=Decimal(1))
     async with SimulatedGateway(plain) as gateway:
         ours = settings_for(gateway, tmp_path / "state", RULES)
-        broker = dataclasses.replace(ours.broker, stale_after_s=1.0)
-        async with started(dataclasses.replace(ours, broker=broker), gateway) as daemon:
+        rules = {ACCOUNT: spec(RULES, pnl={"stale_after": "1s"})}
+        async with started(dataclasses.replace(ours, rules=rules), gateway) as daemon:
             gateway.control.order(int(ACCOUNT), "MNQ", "buy", 4)
             await daemon.until(lambda: daemon.quantity("MNQ") == 4)
             await daemon.priced("MNQ")
             gateway.control.faults((FAULTS[name],))
-            await asyncio.sleep(1.5)  # the fault strikes and lasts
+            await daemon.until(lambda: "stale" in kinds(daemon), within_s=8)  # sooner than the usual ten seconds
             for price in ("17980.00", "17970.00", "17960.00"):
                 gateway.control.price("MNQ", Decimal(price))
                 await asyncio.sleep(1.0)  # each in a second of its own, as the broker's bars count
             await daemon.until(lambda: daemon.broker_quantity("MNQ") == 0, within_s=20)
             await daemon.enforced()
-        alerts = [command for command in daemon.commands if isinstance(command, Alert)]
-    assert {"stale", "violation"} <= {alert.kind for alert in alerts}
+    assert {"stale", "violation"} <= kinds(daemon)

@@ -180,6 +180,7 @@ class Runtime:
             last_seq=lambda: self.event_bus.last_seq,
             log=self.log,
             on_listed=self._accounts.meet_unlisted,
+            stale_after_s=lambda: self.state_manager.stale_after().total_seconds(),
         )
         self._tasks.append(asyncio.create_task(self._recorder.run()))
         vigil = Vigil(self._sign_of_life, self._teller, patience_s=self._settings.patience_s)

@@ -24,10 +24,12 @@ class Roster:
         self._capabilities: dict[str, Capabilities] = {}
         self._unnamed: dict[str, None] = {}
         self._gone: set[str] = set()
+        self._heard = False
 
     def take(self, accounts: Iterable[Listed]) -> tuple[str, ...]:
         """Take the gateway's list and return the watched accounts that are new on it."""
         new, shown = [], tuple(accounts)
+        self._heard = True
         self._gone = self._listed.keys() - {listed.report.account for listed in shown}
         for listed in shown:
             account = listed.report.account
@@ -58,7 +60,12 @@ class Roster:
         return tuple(account for account in self._unnamed if account not in self._named)
 
     def missing(self) -> tuple[str, ...]:
-        """Return the accounts that were named, or watched, and that the login does not show on its last list."""
+        """Return the accounts that were named, or watched, and that the login does not show on its last list.
+
+        Shape: empty before the first list.
+        """
+        if not self._heard:
+            return ()
         never = (account for account in self._named if account not in self._listed)
         return (*never, *sorted(self._gone))
 

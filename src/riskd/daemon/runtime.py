@@ -5,8 +5,7 @@ One call stack from a frame on the socket to the bytes of a close: the adapter p
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from riskd.adapters.projectx.sdk_adapter import ProjectXBroker
 from riskd.adapters.projectx.settings import ProjectXSettings
+from riskd.adapters.tasks import Tasks
 from riskd.daemon.belonging import broker_name
 from riskd.daemon.clock import BrokerClock
 from riskd.daemon.configuration import Arming, UnderLockout, Wanted, changed_sections
@@ -45,6 +45,7 @@ from riskd.storage.journal import ChainBreak, FileJournal, read_journal, read_lo
 from riskd.storage.state_store import JsonStateStore
 
 _OVERFLOW_READS: Final = timedelta(minutes=5)
+_START: Final = "start"
 Listener = Callable[[Envelope, Step], None]
 
 
@@ -95,7 +96,7 @@ class Runtime:
         self.failed = asyncio.Event()
         self.failure = ""
         self._received_ns = 0
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks()
         self._listeners: list[Listener] = []
         self._journal = FileJournal(settings.state_dir / "journal", on_trouble=self._storage_trouble)
         self._store = JsonStateStore(
@@ -125,6 +126,7 @@ class Runtime:
             publish=self.publish,
             clock=self.clock,
             teller=self._teller,
+            tasks=self._tasks,
             confirm=settings.confirm,
         )
         self._second_person = SecondPerson(
@@ -182,14 +184,14 @@ class Runtime:
             on_listed=self._accounts.meet_unlisted,
             stale_after_s=lambda: self.state_manager.stale_after().total_seconds(),
         )
-        self._tasks.append(asyncio.create_task(self._recorder.run()))
+        asyncio.get_running_loop().set_exception_handler(self._something_failed)
+        self.keep("recorder", self._recorder.run)
         vigil = Vigil(self._sign_of_life, self._teller, patience_s=self._settings.patience_s)
-        self._tasks.append(asyncio.create_task(vigil.run()))
-        bringing_up = asyncio.create_task(self._bring_up(self._broker))
-        bringing_up.add_done_callback(self._brought_up)
-        self._tasks.append(bringing_up)
-        if self._settings.status_every_s is not None:
-            self._tasks.append(asyncio.create_task(self._report_status(self._settings.status_every_s)))
+        self.keep("vigil", vigil.run)
+        self._tasks.once(_START, self._bring_up(self._broker))
+        every_s = self._settings.status_every_s
+        if every_s is not None:
+            self.keep("status", lambda: self._report_status(every_s))
 
     async def _bring_up(self, broker: ProjectXBroker) -> None:
         started = perf_counter_ns()
@@ -203,30 +205,36 @@ class Runtime:
         self.ready.set()
         self._accounts.logged_in(broker)
         if self._settings.dead_man is not None:
-            ping = DeadManPing(self._settings.dead_man, self._sign_of_life)
-            self._tasks.append(asyncio.create_task(ping.run()))
+            self.keep("dead man's ping", DeadManPing(self._settings.dead_man, self._sign_of_life).run)
 
-    def _brought_up(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
+    def keep(self, name: str, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        """Run something beside the enforcement until the stop; should it fail, it is told and begun again."""
+        self._tasks.keep(name, work)
+
+    def _something_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """Hear of a task that failed, the adapter's among them, and of what the event loop itself complains of."""
+        task, error = context.get("task"), context.get("exception")
+        if not isinstance(task, asyncio.Task) or not isinstance(error, Exception):
+            loop.default_exception_handler(context)
+        elif task.get_name() == f"riskd: {_START}":
             self.failure = self._teller.not_brought_up(error)
             self.failed.set()
+        else:
+            self._teller.task_failed(str(context["message"]), error)
 
     async def stop(self) -> None:
         """Tell that it ends, let go of the broker, write everything down, and stop."""
         self._alarm.stop()
         self._tell_stopping()
-        tasks = [*self._tasks, *self._accounts.stop()]
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with suppress(asyncio.CancelledError):
-                await task
-        if self._broker is not None:
-            broker, self._broker = self._broker, None
-            await broker.close()
-        await asyncio.to_thread(self.notifier.close)
-        self.abandon()
+        self._accounts.stop()
+        await self._tasks.close()
+        try:
+            if self._broker is not None:
+                broker, self._broker = self._broker, None
+                await broker.close()
+            await asyncio.to_thread(self.notifier.close)
+        finally:
+            self.abandon()
         self.log.info("stopped")
 
     def abandon(self) -> None:
@@ -262,6 +270,8 @@ class Runtime:
 
     def _sign_of_life(self) -> Sign:
         states, journal = self.state_manager.accounts, self._journal
+        if self.notifier.ended:
+            return Sign(f"nobody hears of anything: {', '.join(self.notifier.ended)} ended", protects=False)
         missing = self._broker.missing_accounts if self._broker is not None else ()
         unread = self._broker.unread_accounts if self._broker is not None else {}
         return sign_of_life(

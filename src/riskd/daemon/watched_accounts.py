@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from riskd.adapters.tasks import Tasks
 from riskd.daemon.arming import SelfTestFailed, preview, self_test
 from riskd.daemon.configuration import Wanted, proposals, watched, with_unlisted
 from riskd.daemon.life import first_armed
@@ -41,7 +42,15 @@ class WatchedAccounts:
     """The accounts of one login."""
 
     def __init__(
-        self, core: Core, wanted: Wanted, *, publish: Publish, clock: Clock, teller: Teller, confirm: Confirm | None
+        self,
+        core: Core,
+        wanted: Wanted,
+        *,
+        publish: Publish,
+        clock: Clock,
+        teller: Teller,
+        tasks: Tasks,
+        confirm: Confirm | None,
     ) -> None:
         """Watch what the configuration wants; ``confirm`` is None where nobody can be asked about arming."""
         self._core = core
@@ -53,7 +62,7 @@ class WatchedAccounts:
         self._confirm = confirm
         self._login: Login | None = None
         self._unlisted: dict[str, None] = {}
-        self._arming: list[asyncio.Task[None]] = []
+        self._tasks = tasks
         self.to_arm: set[str] = set()
 
     @property
@@ -124,7 +133,7 @@ class WatchedAccounts:
         states = self._states
         for account in sorted(a for a in self.to_arm if a in states and states[a].reconciled):
             self.to_arm.discard(account)
-            self._arming.append(asyncio.create_task(self.arm(account)))
+            self._tasks.once(f"arming of {account}", self.arm(account))
 
     async def arm(self, account: str) -> None:
         """Test an account's protection and arm it; one that cannot be armed is told of."""
@@ -168,7 +177,6 @@ class WatchedAccounts:
         # A person takes minutes to answer, and the connections must be kept alive meanwhile.
         return await asyncio.to_thread(self._confirm, account, consequences)
 
-    def stop(self) -> list[asyncio.Task[None]]:
-        """Let go of the login; return what is still arming."""
+    def stop(self) -> None:
+        """Let go of the login."""
         self._login = None
-        return self._arming

@@ -24,7 +24,7 @@ from riskd.domain.orders import OrderStatus, OrderType, Side
 from riskd.simulator import GatewaySettings, Shape, SimulatedGateway, account
 from riskd.simulator.faults.rules import LostEvent
 from tests.integration.gateway_client import BareClient
-from tests.integration.projectx_rig import body, connected
+from tests.integration.projectx_rig import Rig, body, connected
 
 TUESDAY = datetime(2026, 3, 17, 15, 0, tzinfo=UTC)
 PLAIN = GatewaySettings(
@@ -144,19 +144,41 @@ async def test_prices_follow_whatever_an_account_holds_or_has_working() -> None:
         assert abs(quote.at - TUESDAY) < timedelta(minutes=1)
 
 
-async def test_a_contract_can_be_watched_and_let_go() -> None:
-    """The core may ask for prices of what nobody holds."""
+async def test_a_contract_can_be_watched() -> None:
+    """Prices of what nobody holds can be had."""
     async with SimulatedGateway(PLAIN) as gateway, connected(gateway) as rig:
         es = gateway.control.contract_id("ES")
         rig.broker.watch(es)
         await gateway.control.wait_subscribed("GatewayQuote", es)
         gateway.control.price("ES", Decimal("6701.25"))
         await rig.ear.one(QuoteReported, lambda q: q.last == Decimal("6701.25"))
-        rig.broker.unwatch(es)
-        mnq = gateway.control.contract_id("MNQ")
-        rig.broker.watch(mnq)
-        await gateway.control.wait_subscribed("GatewayQuote", mnq)
-        assert not gateway.is_wanted("GatewayQuote", es)
+
+
+async def test_what_no_account_holds_any_more_is_let_go() -> None:
+    """After a while its prices are not asked for, once every account has been read without it; what is held stays."""
+    async with SimulatedGateway(PLAIN) as gateway, connected(gateway, ["101", "102"], let_go_after_s=0.0) as rig:
+        held, ordered, left = (gateway.control.contract_id(product) for product in ("MNQ", "ES", "NQ"))
+        gateway.control.order(101, "MNQ", "buy", 1)
+        gateway.control.order(102, "ES", "buy", 1, type="limit", limit=Decimal("6600.00"))
+        rig.broker.watch(left)
+        for contract in (held, ordered, left):
+            await gateway.control.wait_subscribed("GatewayQuote", contract)
+
+        await reads(rig, "101")
+        assert gateway.is_wanted("GatewayQuote", left)  # account 102 may hold it: it was read before the contract was
+        await reads(rig, "102")
+        await reads(rig, "101")
+        rig.broker.watch(gateway.control.contract_id("MES"))
+        await gateway.control.wait_subscribed("GatewayQuote", gateway.control.contract_id("MES"))
+        assert [gateway.is_wanted("GatewayQuote", each) for each in (held, ordered, left)] == [True, True, False]
+
+
+async def reads(rig: Rig, account: str) -> None:
+    """Have an account read and wait until it is reported."""
+    seen = len(rig.ear.heard)
+    now = rig.clock.now()
+    rig.broker.request_snapshot(RequestSnapshot(account=account, request_id=f"{account}-{seen}", since=now))
+    await rig.ear.one(SnapshotReported, lambda s: s.request_id == f"{account}-{seen}", after=seen)
 
 
 async def test_a_contract_that_is_not_listed_is_looked_up() -> None:

@@ -123,6 +123,16 @@ def test_contracts_are_watched_once_and_let_go() -> None:
     assert feed.look(*after(10)) == Silence(("ES",), ("ES",))
 
 
+def test_what_nobody_has_wanted_for_a_while_is_known() -> None:
+    """Each wish counts anew; quotes are no wish."""
+    feed = feed_of("MNQ", "ES")
+    assert feed.unwanted(after(0)[1]) == ()
+    feed.watch("ES", *after(5))
+    feed.heard("MNQ", *after(6))
+    assert feed.unwanted(after(5)[1]) == ("MNQ",)
+    assert feed.unwanted(after(6)[1]) == ("MNQ", "ES")
+
+
 def test_a_price_of_a_contract_that_nobody_watches_is_no_news() -> None:
     """An unexpected quote changes nothing."""
     feed = feed_of()

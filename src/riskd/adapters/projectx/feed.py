@@ -13,13 +13,14 @@ _LOOK_BACK: Final = timedelta(minutes=1)
 
 
 class _Row(msgspec.Struct):
-    """``heard`` is the last quote, ``priced`` the last price by whatever way, ``known_to`` the broker's time of it."""
+    """When a contract was last quoted, priced by whatever way, and wanted; ``known_to`` is the price's own time."""
 
     heard_at: datetime
     heard_real: float
     priced_at: datetime
     priced_real: float
     known_to: datetime
+    wanted_real: float
     silent: bool = False
     asked_real: float = 0.0
 
@@ -62,11 +63,17 @@ class Feed:
         return tuple(self._rows)
 
     def watch(self, contract: str, at: datetime, real: float) -> bool:
-        """Begin to watch a contract; return whether that is new."""
-        if contract in self._rows:
+        """Begin to watch a contract, or go on; return whether that is new."""
+        row = self._rows.get(contract)
+        if row is not None:
+            row.wanted_real = real
             return False
-        self._rows[contract] = _Row(at, real, at, real, at - _LOOK_BACK)
+        self._rows[contract] = _Row(at, real, at, real, at - _LOOK_BACK, real)
         return True
+
+    def unwanted(self, since_real: float) -> tuple[str, ...]:
+        """Return the contracts that nobody has asked to watch since then."""
+        return tuple(contract for contract, row in self._rows.items() if row.wanted_real < since_real)
 
     def unwatch(self, contract: str) -> bool:
         """Stop watching a contract; return whether it was watched."""

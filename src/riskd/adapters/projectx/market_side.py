@@ -23,6 +23,7 @@ from riskd.domain.exchange_days import schedule_of
 from riskd.domain.instruments import root_of_contract
 
 _QUOTES: Final = "SubscribeContractQuotes"
+_QUOTES_OFF: Final = "UnsubscribeContractQuotes"
 _TAPE: Final = "SubscribeContractTrades"
 _TAPE_OFF: Final = "UnsubscribeContractTrades"
 _LOOK_EVERY_S: Final = 1.0
@@ -54,10 +55,12 @@ class MarketSide:
         if self._feed.watch(contract, self._context.clock.now(), monotonic()):
             self._call(_QUOTES, contract)
 
-    def unwatch(self, contract: str) -> None:
-        """Let go of a contract's quotes."""
-        if self._feed.unwatch(contract):
-            self._call("UnsubscribeContractQuotes", contract)
+    def let_go(self, seen_real: float) -> None:
+        """Let go of contracts that nobody has held for long; all accounts have been read since ``seen_real``."""
+        for contract in self._feed.unwanted(seen_real - self._context.settings.let_go_after_s):
+            self._feed.unwatch(contract)
+            self._call(_QUOTES_OFF, contract)
+            self._call(_TAPE_OFF, contract)
 
     def invoked(self, target: str, arguments: msgspec.Raw) -> None:
         """Publish a price inside the read that brought it."""

@@ -89,6 +89,7 @@ class ProjectXBroker:
             context,
             self._roster,
             on_contract=self.watch,
+            on_all_read=self._market.let_go,
             on_control=self._control,
             on_doubt=self._doubt,
             catch_up=self._catch_up,
@@ -182,13 +183,9 @@ class ProjectXBroker:
         self._reconciler.request(command)
 
     def watch(self, contract: str) -> None:
-        """Follow a contract's quotes from now on, and make sure that its record is known."""
+        """Follow a contract's quotes for a while at least, and make sure that its record is known."""
         self._market.watch(contract)
         self._instruments.need(contract)
-
-    def unwatch(self, contract: str) -> None:
-        """Let go of a contract's quotes."""
-        self._market.unwatch(contract)
 
     async def _catch_up(self) -> None:
         # The hub has answered, so a simulated gateway would have said its time by now.

@@ -44,6 +44,8 @@ class ProjectXSettings:
     safety_poll_s: float = 15.0
     # Trades can show up in reads a little after they happened; each read goes back over that time again.
     trades_overlap_s: float = 120.0
+    # What is traded again is often traded soon; what is not (an expired month) would count as silent for ever.
+    let_go_after_s: float = 3600.0
 
     @property
     def on_this_machine(self) -> bool:

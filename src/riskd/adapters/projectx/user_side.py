@@ -1,6 +1,7 @@
 """The user hub's tenant: what happens on the accounts, and which contracts that makes matter."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from time import monotonic
 
 import msgspec
 
@@ -24,6 +25,7 @@ class UserSide:
         roster: Roster,
         *,
         on_contract: Callable[[str], None],
+        on_all_read: Callable[[float], None],
         on_control: Callable[[str, msgspec.Raw], None],
         on_doubt: Callable[[str | None], None],
         catch_up: Callable[[], Awaitable[None]],
@@ -31,6 +33,8 @@ class UserSide:
         self._context = context
         self._roster = roster
         self._on_contract = on_contract
+        self._on_all_read = on_all_read
+        self._read_real: dict[str, float] = {}
         self._on_control = on_control
         self._on_doubt = on_doubt
         self._catch_up = catch_up
@@ -71,11 +75,14 @@ class UserSide:
         self._on_doubt(None)
 
     def reconciled(self, snapshot: SnapshotReported) -> None:
-        """Publish a snapshot, and watch what it holds."""
+        """Publish a snapshot, watch what it holds, and tell since when every account has been looked at."""
+        self._read_real[snapshot.account] = monotonic()
         self._context.publish(snapshot)
         contracts = [p.contract for p in snapshot.positions] + [o.contract for o in snapshot.orders]
         for contract in dict.fromkeys(contracts):
             self._on_contract(contract)
+        never = float("-inf")
+        self._on_all_read(min((self._read_real.get(each, never) for each in self._roster.watched()), default=never))
 
     def _publish(self, said: Stamped) -> None:
         event = said.event

@@ -23,7 +23,7 @@ from riskd.engine.reports import alert, violation_alert
 from riskd.engine.risk_engine import Finding, Hearing, RiskEngine, Verdict
 from riskd.engine.state_manager import StateManager
 from riskd.engine.step import Work
-from riskd.rules.contract import Rulebook
+from riskd.rules.contract import Mode, Rulebook
 
 _replace: Final = msgspec.structs.replace
 _NEW_RULES: Final = (RulesApplied, RulesProposed)
@@ -134,8 +134,7 @@ class Judge:
             for f in verdict.findings
             if risk_engine.acting(state, rulebook, f) and not risk_engine.waits(state, f, envelope.at)
         ]
-        if isinstance(event, _NEW_RULES):
-            state = rule_changes.without_old_faults(state, (*verdict.faults, *rulebook.faults))
+        state = self._with_faults(state, (*verdict.faults, *rulebook.faults), rulebook, envelope, work)
         view = view.of(state)
         if state.shadow:
             manager.accounts[account] = state
@@ -143,7 +142,7 @@ class Judge:
             return
         expected = self._projected(view, rulebook, envelope, enforced)
         draft = Draft(view, seq=envelope.seq, findings=enforced, projected=expected)
-        for fault in (*verdict.faults, *rulebook.faults):
+        for fault in (*verdict.faults, *rulebook.faults) if rulebook.mode is Mode.ENFORCE else ():
             fail_closed(draft, f"{rule_changes.FAULT}{fault.split(':', 1)[0]}", f"rule {fault}")
         if isinstance(event, SnapshotReported):
             confirm_flat(draft, event.asked_seq)
@@ -151,6 +150,22 @@ class Judge:
         manager.accounts[account] = draft.state
         work.commands.extend(draft.commands)
         self._tell_new(verdict, rulebook, view, envelope, work)
+
+    @staticmethod
+    def _with_faults(
+        state: AccountState, faults: tuple[str, ...], rulebook: Rulebook, envelope: Envelope, work: Work
+    ) -> AccountState:
+        """Forget the faults of rules that are gone; in shadow tell of the others once a day, and stop nothing."""
+        shadow = state.shadow or rulebook.mode is Mode.SHADOW
+        if isinstance(envelope.event, _NEW_RULES):
+            state = rule_changes.without_old_faults(state, () if shadow else faults)
+        for fault in faults if shadow else ():
+            key = f"{rule_changes.FAULT}|{fault.split(':', 1)[0]}"
+            if key not in state.warned:
+                text = f"rule {fault} [shadow mode: nothing is done]"
+                work.commands.append(alert(state.account, envelope, "fault", Severity.CRITICAL, text))
+                state = _replace(state, warned=state.warned | {key})
+        return state
 
     @staticmethod
     def _warn(hearing: Hearing, envelope: Envelope, work: Work) -> AccountState:

@@ -154,6 +154,7 @@ class Shadow:
             SnapshotReported(day.account, asked_seq=2, positions=none, orders=none, fills=none, balance=balance), -1
         )
         self._publish(AccountArmed(day.account), -1)
+        assert not self._core.rulebooks[day.account].faults, "a rule could not be made"
 
     def live(self) -> list[Decision]:
         """Return what would have been decided."""

@@ -96,6 +96,9 @@ def _length(length: timedelta | None) -> str:
 
 
 def _hours(hours: Hours) -> dict[str, object]:
+    preset = next((name for name, known in PRESETS.items() if known == hours), None)
+    if preset is not None:
+        return {"preset": preset}
     times = [{"start": f"{start:%H:%M}", "end": f"{end:%H:%M}"} for start, end in hours.ranges]
     return {"allowed_days": list(hours.days), "allowed_times": times}
 

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from riskd.adapters.projectx import wire
+from riskd.domain.decoding import UNDECODABLE
 from riskd.domain.events import (
     AccountReported,
     Fill,
@@ -128,7 +129,7 @@ def _only_payload(arguments: bytes | msgspec.Raw) -> msgspec.Raw | None:
     """Return the payload of the shape that production sends, one in a wrapper, quicker than by looking for it."""
     try:
         return wire.ONE_WRAPPED.decode(arguments)[0].data
-    except wire.UNDECODABLE:
+    except UNDECODABLE:
         return None
 
 
@@ -150,7 +151,7 @@ def _unwrapped(item: msgspec.Raw) -> list[msgspec.Raw] | None:
         if bytes(item).lstrip()[:1] == b"[":
             return wire.ITEMS.decode(item)
         data = wire.WRAPPED.decode(item).data
-    except wire.UNDECODABLE:
+    except UNDECODABLE:
         return None
     return None if bytes(data) in wire.NOTHING else [data]
 
@@ -166,7 +167,7 @@ def read_quote(arguments: bytes | msgspec.Raw, received_at: datetime) -> QuoteRe
             bid=_amount(patch.best_bid),
             ask=_amount(patch.best_ask),
         )
-    except (*wire.UNDECODABLE, _Unreadable) as error:
+    except (*UNDECODABLE, _Unreadable) as error:
         return _malformed("quote", arguments, error)
 
 
@@ -176,7 +177,7 @@ def read_tape(arguments: bytes | msgspec.Raw, received_at: datetime) -> QuoteRep
         contract, batch = wire.TAPE_ARGUMENTS.decode(arguments)
         prints = batch if isinstance(batch, list) else [batch or wire.MarketTrade()]
         priced = [(moment(p.timestamp), price) for p in prints if (price := _amount(p.price)) is not None]
-    except (*wire.UNDECODABLE, _Unreadable) as error:
+    except (*UNDECODABLE, _Unreadable) as error:
         return _malformed("market trade", arguments, error)
     if not priced:
         return QuoteReported(contract=contract, at=received_at)
@@ -199,7 +200,7 @@ def read_bar(raw: msgspec.Raw, contract: str, lasts: timedelta) -> QuoteReported
             at=_needed(moment(bar.t), "t") + lasts,
             last=_needed(_amount(bar.c), "c"),
         )
-    except (*wire.UNDECODABLE, _Unreadable, OverflowError) as error:
+    except (*UNDECODABLE, _Unreadable, OverflowError) as error:
         return _malformed("bar", raw, error)
 
 
@@ -209,7 +210,7 @@ def read_simulated_time(arguments: bytes | msgspec.Raw) -> tuple[datetime, float
         (said,) = wire.TIME_ARGUMENTS.decode(arguments)
         now = _needed(moment(said.now), "now")
         speed = _needed(_amount(said.speed), "speed")
-    except (*wire.UNDECODABLE, _Unreadable) as error:
+    except (*UNDECODABLE, _Unreadable) as error:
         return _malformed("simulated time", arguments, error)
     return now, max(float(speed), 0.0)
 
@@ -329,7 +330,7 @@ def moment(text: str | None) -> datetime | None:
 def _read(what: str, raw: msgspec.Raw, build: Callable[[], _T]) -> _T | Malformed:
     try:
         return build()
-    except (*wire.UNDECODABLE, _Unreadable) as error:
+    except (*UNDECODABLE, _Unreadable) as error:
         return _malformed(what, raw, error)
 
 
@@ -345,7 +346,7 @@ _ARTICLES: Final = {"order": "an", "account": "an"}
 def _owner(raw: bytes | msgspec.Raw) -> str | None:
     try:
         return _optional_id(wire.OWNER.decode(raw).account_id)
-    except wire.UNDECODABLE:
+    except UNDECODABLE:
         return None
 
 

@@ -21,6 +21,7 @@ from riskd.adapters.projectx.context import Context
 from riskd.adapters.projectx.errors import os_reason
 from riskd.adapters.projectx.session import Session
 from riskd.adapters.projectx.settings import ProjectXSettings
+from riskd.domain.decoding import UNDECODABLE
 from riskd.domain.events import Link
 
 Call = tuple[str, tuple[str | int, ...]]
@@ -142,7 +143,7 @@ class Connection(picows.WSListener):
     def _hear(self, data: bytes) -> None:
         try:
             record = wire.RECORD.decode(data)
-        except wire.UNDECODABLE as error:
+        except UNDECODABLE as error:
             self._tenant.garbled(f"{error}: {data[:200].decode('utf-8', 'replace')}")
             return
         if not self._shaken:

@@ -15,6 +15,7 @@ import msgspec
 from riskd.adapters.projectx import wire
 from riskd.adapters.projectx.capabilities import Call
 from riskd.domain.calendar import market_open
+from riskd.domain.decoding import UNDECODABLE
 from riskd.domain.events import Outcome
 from riskd.domain.exchange_days import Schedule
 
@@ -94,7 +95,7 @@ def judge(call: Call, status: int, body: bytes, at: datetime, schedule: Schedule
         return _by_status(status)
     try:
         reply = wire.REPLY.decode(body)
-    except wire.UNDECODABLE as error:
+    except UNDECODABLE as error:
         return Verdict(Outcome.UNKNOWN, "unreadable_answer", f"the gateway's answer cannot be read: {error}")
     number = reply.error_code or 0
     if reply.success is True and number == 0:

@@ -25,6 +25,7 @@ from riskd.adapters.projectx.errors import (
     os_reason,
 )
 from riskd.adapters.projectx.settings import ProjectXSettings
+from riskd.domain.decoding import UNDECODABLE
 
 Value = str | int | bool | list[int] | None
 Body = Mapping[str, Value | Mapping[str, Value]]
@@ -100,7 +101,7 @@ class Rest:
             raise self._failure(path, response)
         try:
             reply = wire.REPLY.decode(body)
-        except wire.UNDECODABLE as error:
+        except UNDECODABLE as error:
             raise Unreadable(f"the gateway's answer to {path} cannot be read: {error}") from error
         if reply.success is not True:
             raise _refusal(path, reply)

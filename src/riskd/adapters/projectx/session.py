@@ -14,6 +14,7 @@ from riskd.adapters.projectx.errors import GatewayError, NotLoggedIn, Refused, U
 from riskd.adapters.projectx.links import Links
 from riskd.adapters.projectx.log import Log
 from riskd.adapters.projectx.settings import ProjectXSettings
+from riskd.domain.decoding import UNDECODABLE
 from riskd.domain.events import Link
 
 if TYPE_CHECKING:  # aiohttp is half of the import time; it is loaded when somebody connects
@@ -160,7 +161,7 @@ def token_life(token: str) -> float:
     try:
         middle = token.split(".")[1]
         claims = msgspec.json.decode(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)), type=_Claims)
-    except (IndexError, binascii.Error, *wire.UNDECODABLE):
+    except (IndexError, binascii.Error, *UNDECODABLE):
         return _FULL_LIFE_S
     if claims.exp is None or claims.iat is None or claims.exp <= claims.iat:
         return _FULL_LIFE_S

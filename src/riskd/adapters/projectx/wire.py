@@ -161,10 +161,6 @@ class Reply(Payload, frozen=True):
     total_count: int | None = None
 
 
-# msgspec reports what it cannot decode as DecodeError, text that is no UTF-8 as UnicodeDecodeError, and payloads nested
-# beyond reason as RecursionError.
-UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
 ACCOUNT: Final = msgspec.json.Decoder(Account)
 ORDER: Final = msgspec.json.Decoder(Order)
 POSITION: Final = msgspec.json.Decoder(Position)

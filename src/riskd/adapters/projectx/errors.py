@@ -37,9 +37,10 @@ class Unreadable(GatewayError):
 def os_reason(error: OSError | ValueError) -> str:
     """Return why the system could not do it, such as ``Connection refused``.
 
-    Shape: a ValueError is how the system says that a name cannot even be looked up.
+    Shape: a mere ValueError is how the system says that a name cannot even be looked up; one about a certificate is an
+    OSError as well.
     """
-    if isinstance(error, ValueError):
+    if not isinstance(error, OSError):
         return "no host can have this name"
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)

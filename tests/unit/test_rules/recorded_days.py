@@ -3,14 +3,14 @@
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
 from riskd.app.exports.fills import read_export
 from riskd.app.replay.book import Day, make_book
-from riskd.domain.calendar import day_end, day_start
+from riskd.domain.calendar import day_end, day_start, trading_day
 from riskd.domain.events import (
     AccountArmed,
     AnyEvent,
@@ -61,6 +61,25 @@ def recorded_days(file: Path) -> list[Recorded]:
     book = make_book([read_export(str(file), raw)])
     placed = list(_placed(file)) if file.name.startswith("orders") else []
     return [_day(day, placed) for day in book.days]
+
+
+def realized_days(file: Path) -> list[Recorded]:
+    """Return every day of a list of results without prices: each as one MNQ, bought and sold for just that result."""
+    fills: dict[date, list[Fill]] = {}
+    with file.open(newline="", encoding="utf-8") as lines:
+        for number, row in enumerate(csv.DictReader(lines)):
+            at = datetime.fromisoformat(row["createdAt"])
+            exit_price = _PRICE + Decimal(row["profitAndLoss"]) / 2
+            cost = Decimal(row["fees"])
+            for side, price, fee in ((Side.BUY, _PRICE, Decimal(0)), (Side.SELL, exit_price, cost)):
+                name = f"T{number}{side.value}"
+                fill = Fill("A1", name, contract_of_symbol("MNQM6"), side, 1, price, at, fee, Decimal(0), order_id=name)
+                fills.setdefault(trading_day(at), []).append(fill)
+    days = [Day(account="A1", trading_day=day, fills=tuple(fills[day]), has_fees=True) for day in sorted(fills)]
+    return [_day(day, []) for day in days]
+
+
+_PRICE = Decimal(20_000)
 
 
 def _placed(file: Path) -> Iterator[Placed]:

@@ -10,7 +10,7 @@ from riskd.rules.registry import canonical, rule_names
 from tests.support.recorded import recorded
 from tests.unit.test_rules.naive_day import Decision, Limits, NaiveDay
 from tests.unit.test_rules.naive_watches import PRESETS, WEEK, Hours
-from tests.unit.test_rules.recorded_days import Recorded, Shadow, recorded_days
+from tests.unit.test_rules.recorded_days import Recorded, Shadow, realized_days, recorded_days
 from tests.unit.test_rules.whole_days import random_limits, whole_day
 
 BALANCE = 50_000
@@ -139,6 +139,18 @@ def test_every_decision_of_many_random_days_is_the_same() -> None:
 def test_every_decision_of_a_recorded_day_is_the_same() -> None:
     """Which rule, at which event or timer, what it asks for, of how much and until when."""
     check(("tsx-live-orders", "orders_live_2026-03-13.csv"), TIGHT)
+
+
+@pytest.mark.recorded
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_every_decision_of_107_days_of_results_is_the_same() -> None:
+    """The same on 107 days of which only the results are known."""
+    days = realized_days(recorded("tsx-stats-api-107d", "trades_stats_api.csv"))
+    assert len(days) == 107
+    for day in days:
+        riskd, plain = both(day, TIGHT)
+        assert riskd == plain, f"the day that ends {day.ends}"
 
 
 @pytest.mark.recorded

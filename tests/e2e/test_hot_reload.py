@@ -61,3 +61,27 @@ async def test_a_hangup_reads_the_file_anew(tmp_path: Path) -> None:
 
         await daemon.line("configuration taken over")
         assert await daemon.stop() == 0
+
+
+@pytest.mark.e2e
+async def test_odd_files_neither_stop_riskd_nor_silence_it(tmp_path: Path) -> None:
+    """Damaged small files, a folder in the outbox, a `.env` in another encoding: each is told, none is in the way."""
+    state, file = tmp_path / "state", tmp_path / "config.json"
+    text = CONFIG.read_text(encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
+    (state / "outbox" / "0.json").mkdir(parents=True)
+    for name in ("broker.json", "witnesses.json", "riskd.running.json", "identity.json"):
+        (state / name).write_bytes(b'{"broker":"\xff"}')
+    async with (
+        SimulatedGateway(gateway_settings()) as gateway,
+        webhook() as hook,
+        daemon_process(gateway, file, state, {"RISKD_WEBHOOK": hook.url}) as daemon,
+    ):
+        await daemon.line("ready")
+        (tmp_path / ".env").write_bytes("RISKD_OTHER=1\n".encode("utf-16"))
+        await hook.containing(".env:1: is not UTF-8 text; save it as UTF-8")
+
+        (tmp_path / ".env").write_text("RISKD_OTHER=1\n", encoding="utf-8")
+        file.write_text(text.replace('"max_contracts": 4', '"max_contracts": 3'), encoding="utf-8")
+        await daemon.line("rules", lambda line: "MaxContracts max_contracts 4 → 3" in str(line["text"]))
+        assert await daemon.stop() == 0

@@ -158,7 +158,8 @@ async def test_trade_while_the_hub_is_cut(tmp_path: Path) -> None:
 async def test_withhold_the_prices(tmp_path: Path) -> None:
     """Keep the price feed from riskd, so that it does not see the loss.
 
-    → After ten seconds without a price of what is held people are told; the first price that comes is judged.
+    → After ten seconds without a price of what is held people are told, and market trades and the broker's bars are
+    asked for instead; the first price that comes is judged.
     """
     async with scene(tmp_path, LOSS) as all_of_it, all_of_it.daemon() as daemon:
         control = daemon.gateway.control

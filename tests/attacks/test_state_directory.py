@@ -1,6 +1,7 @@
 """Ways round a limit by the state directory: emptied, swapped, or put back from a copy."""
 
 import asyncio
+import json
 import os
 import shutil
 import sys
@@ -33,6 +34,13 @@ def watch_only(config: Path) -> None:
     """Have accounts that are armed for the first time only watched."""
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace('"arming": "enforce"', '"arming": "shadow"'), encoding="utf-8")
+
+
+def name_another(config: Path) -> None:
+    """Leave the account unnamed, and give such accounts the rules of the profile."""
+    written = json.loads(config.read_text(encoding="utf-8"))
+    written["accounts"][0]["id"] = "999"
+    config.write_text(json.dumps(written | {"unlisted_accounts": "default"}), encoding="utf-8")
 
 
 async def protected(gateway: SimulatedGateway, config: Path, state_dir: Path, hook: Webhook) -> None:
@@ -86,6 +94,21 @@ async def test_name_another_directory(tmp_path: Path, config: Path) -> None:
             gateway.control.fill(int(ACCOUNT), "MNQ", "buy", 1, Decimal("18000.00"))
             assert await daemon.stop() == 0
         assert gateway.control.position(int(ACCOUNT), "MNQ") == 1
+
+
+@attack(Answer.STOPPED)
+@pytest.mark.slow
+async def test_name_another_directory_for_an_account_that_is_not_named(tmp_path: Path, config: Path) -> None:
+    """Start riskd with an empty state directory while `unlisted_accounts` gives an account its rules.
+
+    → What riskd noted of an account counts whether or not the file names it: it does not start.
+    """
+    name_another(config)
+    async with SimulatedGateway(gateway_settings()) as gateway, webhook() as hook:
+        await protected(gateway, config, tmp_path / "old", hook)
+        code, said = await refusal(gateway, config, tmp_path / "new", hook)
+    assert code == 2
+    assert f"account 101 was last protected from the state directory {tmp_path / 'old'}, which is still there" in said
 
 
 @attack(Answer.UNDONE)

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -66,8 +66,7 @@ def run_daemon(asked: Run) -> int:
         with SingleInstance(settings.state_dir, now=_wall()) as instance:
             claim_for(settings.state_dir, settings.broker_name)
             places = _whereabouts(settings, asked)
-            lost = places.lost(settings.rules)
-            settings = replace(settings, killed=instance.abandoned, lost=lost)
+            settings = replace(settings, killed=instance.abandoned, lost=_lost(places, settings))
             return asyncio.run(_serve(config, settings, asked, known, places))
     except (AlreadyRunning, AnotherBroker, StillThere) as error:
         return _refuse(str(error))
@@ -170,7 +169,16 @@ def _wall() -> datetime:
 def _whereabouts(settings: RuntimeSettings, asked: Run) -> Whereabouts:
     broker = settings.broker
     folders = notes_about(asked.config, simulated=broker.on_this_machine)
-    return Whereabouts(settings.state_dir, folders, login=f"{broker.rest_url} {broker.username}")
+    return Whereabouts(settings.state_dir, folders, rest_url=broker.rest_url, login=broker.username)
+
+
+def _lost(places: Whereabouts, settings: RuntimeSettings) -> Mapping[str, str]:
+    """Return the accounts of which what was last written is not here, also of those that get rules without being named.
+
+    Errors: StillThere where it is in another directory.
+    """
+    unlisted = places.known if settings.unlisted is not None else frozenset()
+    return places.lost(sorted({*settings.rules, *unlisted}))
 
 
 async def _serve(config: Config, settings: RuntimeSettings, asked: Run, known: Marks, whereabouts: Whereabouts) -> int:

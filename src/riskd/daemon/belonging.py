@@ -16,7 +16,7 @@ from riskd.storage.small_files import read_small
 
 FILE: Final = "broker.json"
 THIS_MACHINE: Final = "this machine"
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Belonging(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ class AnotherBroker(Exception):
 def broker_name(addresses: Iterable[str]) -> str:
     """Return what tells a broker from another: the machines that it is reached at."""
     hosts = {urlsplit(address).hostname or "" for address in addresses}
-    return THIS_MACHINE if hosts <= _LOOPBACK else ", ".join(sorted(hosts))
+    return THIS_MACHINE if hosts <= LOOPBACK else ", ".join(sorted(hosts))
 
 
 def claim_for(directory: Path, wanted: str) -> None:

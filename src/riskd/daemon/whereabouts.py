@@ -13,11 +13,13 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
+from riskd.daemon.belonging import LOOPBACK
 from riskd.domain.account import AccountState
 from riskd.domain.commands import LockAccount, StartCooldown
 from riskd.domain.events import AccountArmed, Envelope, RulesProposed
@@ -64,18 +66,29 @@ class StillThere(Exception):
 
 
 class Whereabouts:
-    """The notes about one state directory and one login."""
+    """The notes about one state directory and one login.
 
-    def __init__(self, state_dir: Path, folders: Sequence[Path], *, login: str) -> None:
+    Shape: an account is looked for in the notes of every login at its broker, since its id is the broker's and a login
+    can be written in more than one way.
+    """
+
+    def __init__(self, state_dir: Path, folders: Sequence[Path], *, rest_url: str, login: str) -> None:
         """Look at the directory, and give it an identity where it has none; the notes are in the folders.
 
         Errors: OSError when it cannot be written.
         """
         self._directory = state_dir.absolute()
+        self._folders = tuple(folders)
+        self._broker = _short_hash(broker_at(rest_url))
         # Each login has a note of its own, so that two daemons do not write over each other's.
-        name = f".riskd-{sha256(login.encode()).hexdigest()[:16]}.json"
+        name = f".riskd-{self._broker}-{_short_hash(login.strip().casefold())}.json"
         self._notes = tuple(folder / name for folder in folders)
         self._identity = _identity(state_dir) or _new_identity(state_dir)
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Return the accounts that this login has enforced, from whatever directory."""
+        return frozenset(account for note in self._notes for account in _read(note).accounts)
 
     def lost(self, accounts: Iterable[str]) -> Mapping[str, str]:
         """Return the accounts of which what was last written is not here, and where it was.
@@ -102,7 +115,8 @@ class Whereabouts:
             raise errors[0]
 
     def _last(self, account: str) -> Last | None:
-        found = [_read(note).accounts.get(account) for note in self._notes]
+        notes = (note for folder in self._folders for note in folder.glob(f".riskd-{self._broker}-*.json"))
+        found = [_read(note).accounts.get(account) for note in notes]
         return max((last for last in found if last is not None), key=lambda last: last.noted_at, default=None)
 
     def _write(self, note: Path, enforced: Mapping[str, bool], seq: int) -> OSError | None:
@@ -182,6 +196,17 @@ def last_seq(state_dir: Path) -> int:
     folder = state_dir / _JOURNAL
     lasts = (last_line(file) for file in reversed(journal_files(folder))) if folder.is_dir() else iter(())
     return next((last.head.envelope.seq for last in lasts if last is not None), 0)
+
+
+def broker_at(rest_url: str) -> str:
+    """Return what an address says of which broker it is, however it is written: on this machine the port as well."""
+    parts = urlsplit(rest_url)
+    host = (parts.hostname or "").rstrip(".")
+    return parts.netloc if host in LOOPBACK else host
+
+
+def _short_hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def _identity(state_dir: Path) -> str:

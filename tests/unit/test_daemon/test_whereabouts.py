@@ -20,12 +20,13 @@ from riskd.ports import JournalEntry
 from riskd.storage.journal import FileJournal
 
 AT = datetime(2026, 3, 10, 15, tzinfo=UTC)
+REST = "https://api.example.com"
 
 
-def here(tmp_path: Path, state: str = "state", *, login: str = "a login") -> Whereabouts:
+def here(tmp_path: Path, state: str = "state", *, at: str = REST, login: str = "a login") -> Whereabouts:
     """Return the whereabouts of a state directory, noted beside a configuration."""
     (tmp_path / state).mkdir(exist_ok=True)
-    return Whereabouts(tmp_path / state, (tmp_path,), login=login)
+    return Whereabouts(tmp_path / state, (tmp_path,), rest_url=at, login=login)
 
 
 def journal(tmp_path: Path, upto: int, state: str = "state") -> None:
@@ -62,11 +63,37 @@ def test_a_directory_that_is_still_there_is_named(tmp_path: Path) -> None:
     assert here(tmp_path, "new").lost(["101"]) == {}
 
 
-def test_of_another_login_or_account_nothing_is_said(tmp_path: Path) -> None:
-    """Two daemons may share a folder of configurations: each account of each login is by itself."""
+def test_of_another_broker_or_account_nothing_is_said(tmp_path: Path) -> None:
+    """Daemons may share a folder of configurations: each account of each broker is by itself."""
     here(tmp_path, "old").write({"101": True}, 0)
-    assert here(tmp_path, "new", login="another login").lost(["101"]) == {}
+    assert here(tmp_path, "new", at="https://api.another.example").lost(["101"]) == {}
     assert here(tmp_path, "new").lost(["102"]) == {}
+
+
+def test_practice_accounts_of_two_simulated_brokers_are_not_one(tmp_path: Path) -> None:
+    """On this machine a port is a broker of its own."""
+    here(tmp_path, "old", at="http://127.0.0.1:5001").write({"101": True}, 0)
+    assert here(tmp_path, "new", at="http://127.0.0.1:5002").lost(["101"]) == {}
+    with pytest.raises(StillThere):
+        here(tmp_path, "new", at="http://127.0.0.1:5001").lost(["101"])
+
+
+@pytest.mark.parametrize("at", [REST, f"{REST}/", f"{REST}:443", "https://API.example.com.", f"{REST}/api"])
+@pytest.mark.parametrize("login", ["a login", "A Login", " a login", "my other name"])
+def test_the_same_broker_may_be_written_in_many_ways(tmp_path: Path, at: str, login: str) -> None:
+    """An account is known by its broker's host and its id, whatever else the address and the login look like."""
+    here(tmp_path, "old").write({"101": True}, 0)
+    with pytest.raises(StillThere):
+        here(tmp_path, "new", at=at, login=login).lost(["101"])
+
+
+def test_each_login_has_a_note_of_its_own(tmp_path: Path) -> None:
+    """Two daemons do not write over each other's, and each knows what its own login has enforced."""
+    here(tmp_path, login="one").write({"101": True}, 0)
+    here(tmp_path, login="two").write({"102": True}, 0)
+    assert len(list(tmp_path.glob(".riskd-*.json"))) == 2
+    assert here(tmp_path, login="ONE").known == {"101"}
+    assert here(tmp_path, login="two").known == {"102"}
 
 
 def test_a_copy_that_was_put_back_is_older_than_the_note(tmp_path: Path) -> None:
@@ -87,9 +114,9 @@ def test_the_newest_of_several_notes_counts(tmp_path: Path) -> None:
     beside, among = tmp_path / "config", tmp_path / "settings"
     for folder in (beside, among, tmp_path / "old", tmp_path / "new"):
         folder.mkdir()
-    Whereabouts(tmp_path / "old", (beside,), login="x").write({"101": True}, 0)
-    Whereabouts(tmp_path / "new", (among,), login="x").write({"101": True}, 0)
-    assert Whereabouts(tmp_path / "new", (beside, among), login="x").lost(["101"]) == {}
+    Whereabouts(tmp_path / "old", (beside,), rest_url=REST, login="x").write({"101": True}, 0)
+    Whereabouts(tmp_path / "new", (among,), rest_url=REST, login="x").write({"101": True}, 0)
+    assert Whereabouts(tmp_path / "new", (beside, among), rest_url=REST, login="x").lost(["101"]) == {}
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"accounts": []}', "\xff"])
@@ -110,7 +137,7 @@ def test_a_folder_that_cannot_be_written_does_not_keep_the_other_note_from_being
     blocked.write_text("a file, no folder", encoding="utf-8")
     (tmp_path / "state").mkdir()
     with pytest.raises(OSError, match="blocked"):
-        Whereabouts(tmp_path / "state", (blocked, tmp_path), login="x").write({"101": True}, 0)
+        Whereabouts(tmp_path / "state", (blocked, tmp_path), rest_url=REST, login="x").write({"101": True}, 0)
     assert len(list(tmp_path.glob(".riskd-*.json"))) == 1
 
 
@@ -139,7 +166,7 @@ class _Announcing(Whereabouts):
 
     def __init__(self, tmp_path: Path, entry: int) -> None:
         (tmp_path / "state").mkdir(exist_ok=True)
-        super().__init__(tmp_path / "state", (tmp_path,), login="a login")
+        super().__init__(tmp_path / "state", (tmp_path,), rest_url=REST, login="a login")
         self.noted = asyncio.Event()
         self._entry = entry
         self._loop = asyncio.get_running_loop()
@@ -176,7 +203,7 @@ def test_what_cannot_be_noted_is_logged(tmp_path: Path) -> None:
     logs = start_logs(now=lambda: AT, stream=output)
     (tmp_path / "blocked").write_text("a file, no folder", encoding="utf-8")
     (tmp_path / "state").mkdir()
-    places = Whereabouts(tmp_path / "state", (tmp_path / "blocked",), login="x")
+    places = Whereabouts(tmp_path / "state", (tmp_path / "blocked",), rest_url=REST, login="x")
     Noting(places, {"101": _state(armed=True)}, tmp_path / "state", logs.logger).end()
     logs.close()
     assert "if it is moved or deleted, riskd will not notice" in output.getvalue()

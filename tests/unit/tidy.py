@@ -283,7 +283,7 @@ def broad_excepts(source: Source) -> Iterator[Finding]:
             case ast.ExceptHandler(type=ast.expr() as caught) if _is_broad(caught):
                 yield source.finding(
                     node.lineno,
-                    "except Exception; name what can happen here (test_tidy.py has the two places that may)",
+                    "except Exception; name what can happen here (test_tidy.py has the places that may)",
                 )
             case ast.Call(func=ast.Attribute(attr="suppress") | ast.Name(id="suppress")) if any(
                 _is_broad(caught) for caught in node.args

@@ -109,12 +109,13 @@ class Runtime:
         self.enforcement_engine = EnforcementEngine(self._publish_request)
         self.core = Core(compile_rulebook, self.enforcement_engine)
         self.state_manager = self.core.state_manager
+        self._saved_to = 0
         doubtful = self._restore()
         self.event_bus = EventBus(
             self._handle,
             now=self._broker_clock.now,
             on_overflow=self._overflow,
-            last_seq=self._journal.last_seq,
+            last_seq=max(self._journal.last_seq, self._saved_to),
             last_at=self._journal.last_at,
         )
         self.notifier = NotificationService(config=settings.notifications, journal_head=lambda: self._journal.head)
@@ -163,7 +164,9 @@ class Runtime:
         breaks: list[ChainBreak] = []
         tail = tuple(read_journal(directory, after_seq=after, breaks=breaks))
         self.core.restore(restored(saved, tail, compile_rulebook, locking=locking))
-        ahead = any(seq > self._journal.last_seq for _, seq in saved.values())
+        # A number that is given again would make the lines of this run look older than the accounts' files.
+        self._saved_to = max((seq for _, seq in saved.values()), default=0)
+        ahead = self._saved_to > self._journal.last_seq
         behind = "lines of the journal that the accounts' files know of are missing" if ahead else ""
         found = (*problems, *map(str, breaks), self._journal.doubtful_tail or "", behind)
         self._problems = tuple(str(problem) for problem in found if problem)
@@ -225,10 +228,10 @@ class Runtime:
     async def stop(self) -> None:
         """Tell that it ends, let go of the broker, write everything down, and stop."""
         self._alarm.stop()
+        self._tell_stopping()
+        self._accounts.stop()
+        await self._tasks.close()
         try:
-            self._tell_stopping()
-            self._accounts.stop()
-            await self._tasks.close()
             if self._broker is not None:
                 broker, self._broker = self._broker, None
                 await broker.close()

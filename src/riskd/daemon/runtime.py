@@ -228,10 +228,10 @@ class Runtime:
     async def stop(self) -> None:
         """Tell that it ends, let go of the broker, write everything down, and stop."""
         self._alarm.stop()
-        self._tell_stopping()
-        self._accounts.stop()
-        await self._tasks.close()
         try:
+            self._tell_stopping()
+            self._accounts.stop()
+            await self._tasks.close()
             if self._broker is not None:
                 broker, self._broker = self._broker, None
                 await broker.close()

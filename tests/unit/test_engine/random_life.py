@@ -155,8 +155,9 @@ class Life:
             self._quote(root, last=Decimal("-0.001"), bid=Decimal("0.001"))
 
     def _again(self, which: int) -> None:
-        """Tell once more what was told before: a fill, or how a command ended."""
-        known = [e for e in self.told if isinstance(e, Fill | CommandEnded)]
+        """Tell once more what was told before: a fill, or how a command ended; a doubt told again is a doubt anew."""
+        fills = [e for e in self.told if isinstance(e, Fill)]
+        known = [*fills, *(e for e in self.told if isinstance(e, CommandEnded) and e.outcome is not Outcome.UNKNOWN)]
         if known:
             self._publish(known[which % len(known)])
 
@@ -291,17 +292,17 @@ class Life:
                 assert command.held, "nothing is closed that is not held"
                 assert 0 < closed <= abs(command.held), "a close is never larger than the position"
                 assert command.left == command.held - (closed if command.held > 0 else -closed)
-                self.done.append(("close", command.contract, command.quantity, command.left, command.rule))
+                self.done.append(("close", command.contract, command.quantity, command.left, _by(command.rule)))
                 self.asked.append(command)
             case CancelOrder():
-                self.done.append(("cancel", command.order_id, command.rule))
+                self.done.append(("cancel", command.order_id, _by(command.rule)))
                 self.asked.append(command)
             case ResizeOrder():
                 assert command.size < self.working[command.order_id].size, "an order is only ever cut"
                 self.done.append(("resize", command.order_id, command.size))
                 self.asked.append(command)
             case LockAccount():
-                self.done.append(("lock", command.cause, command.until))
+                self.done.append(("lock", _by(command.cause), command.until))
                 self.promised[command.cause] = command.until
             case UnlockAccount():
                 ends = [until for until in self.promised.values() if until is not None]
@@ -329,6 +330,11 @@ class Life:
                     assert quantity * before >= 0, "an allowance never changes sides"
                 now[key] = quantity
         self.allowed = now
+
+
+def _by(cause: str) -> str:
+    """Return which rule it was; what it was about may name the place of an event."""
+    return cause.partition("|")[0]
 
 
 def _everything(allowance: Mapping[str, int]) -> Iterator[tuple[str, int]]:

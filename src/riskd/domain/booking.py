@@ -22,6 +22,7 @@ from riskd.domain.refolding import (
     Place,
     cost,
     lot_of,
+    number_of,
     refolded,
     stand_in_id,
     stands_for,
@@ -116,7 +117,14 @@ def _comes_late(state: AccountState, fill: Fill) -> bool:
     """Tell whether a newer fill of the same contract is booked already, or the other half of a turn."""
     if state.last_fill_at is None or fill.at > state.last_fill_at:
         return False
-    return any(f.contract == fill.contract and (f.at > fill.at or _of_one_turn(f, fill)) for f in state.fills.values())
+    return any(f.contract == fill.contract and _comes_before(fill, f) for f in state.fills.values())
+
+
+def _comes_before(fill: Fill, other: Fill) -> bool:
+    """Tell whether a fill belongs before another, or may: the halves of a turn come in either order."""
+    if fill.at != other.at:
+        return fill.at < other.at
+    return number_of(fill) < number_of(other) or _of_one_turn(fill, other)
 
 
 def _of_one_turn(one: Fill, other: Fill) -> bool:

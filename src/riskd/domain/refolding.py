@@ -11,6 +11,7 @@ most, it is always the whole difference, and it goes as soon as the trades thems
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -149,7 +150,7 @@ def _lot_again(fill: Fill, known: Lot | None, state: AccountState, place: Place)
 
 
 def _in_order(fills: Iterable[Fill]) -> list[Fill]:
-    """Sort fills by the broker's time; of one moment as they came.
+    """Sort fills by the broker's time; of one moment by the broker's numbers, or as they came where it has none.
 
     Shape: an order that turns a position round is two trades of one moment, of which the one with a P&L closes.
     """
@@ -157,7 +158,20 @@ def _in_order(fills: Iterable[Fill]) -> list[Fill]:
     first_of: dict[tuple[datetime, str], int] = {}
     for index, fill in enumerate(booked):
         first_of.setdefault((fill.at, fill.order_id or fill.trade_id), index)
-    return sorted(booked, key=lambda f: (f.at, first_of[f.at, f.order_id or f.trade_id], f.pnl is None))
+    in_order = sorted(
+        booked,
+        key=lambda f: (f.at, number_of(f) or first_of[f.at, f.order_id or f.trade_id], f.pnl is None),
+    )
+    for index, (one, other) in enumerate(pairwise(tuple(in_order))):
+        halves = one.at == other.at and one.order_id is not None and one.order_id == other.order_id
+        if halves and one.pnl is None and other.pnl is not None:
+            in_order[index : index + 2] = [other, one]
+    return in_order
+
+
+def number_of(fill: Fill) -> int:
+    """Return the broker's number of a trade, 0 where its id is none."""
+    return int(fill.trade_id) if fill.trade_id.isascii() and fill.trade_id.isdigit() else 0
 
 
 def _with_position(

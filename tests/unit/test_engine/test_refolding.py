@@ -233,6 +233,21 @@ def test_the_two_trades_of_a_turn_may_come_the_wrong_way_round() -> None:
     assert figures(desk) == (20, 20, 20)
 
 
+def test_trades_of_one_moment_go_by_the_brokers_numbers() -> None:
+    """Two orders fill against each other four times in one moment; the third trade is told last."""
+    desk = Desk(MAX9)
+    desk.fill("sell", 1, "MNQ", "18000", trade_id="100", order_id="SELLS")
+    desk.wait(timedelta(seconds=1))
+    at = desk.at
+    for number, side, pnl in (("101", "buy", "-2"), ("102", "sell", None), ("104", "sell", None), ("103", "buy", "-2")):
+        desk.fill(
+            side, 1, "MNQ", "18001" if pnl else "18000", trade_id=number, order_id=side.upper() + "S", pnl=pnl, at=at
+        )
+
+    assert desk.holds("MNQ") == -1
+    assert desk.state.realized == desk.state.realized_own == -4
+
+
 def test_an_exit_that_came_before_its_entry_counts_for_nothing() -> None:
     """The report of a purchase was lost until its sale was reported: one trade, and nothing too many."""
     desk = Desk({"TradeFrequencyLimit": {"max_trades": 1, "window": "1min"}})

@@ -157,7 +157,10 @@ class Life:
     def _again(self, which: int) -> None:
         """Tell once more what was told before: a fill, or how a command ended; a doubt told again is a doubt anew."""
         fills = [e for e in self.told if isinstance(e, Fill)]
-        known = [*fills, *(e for e in self.told if isinstance(e, CommandEnded) and e.outcome is not Outcome.UNKNOWN)]
+        known: list[AnyEvent] = [
+            *fills,
+            *(e for e in self.told if isinstance(e, CommandEnded) and e.outcome is not Outcome.UNKNOWN),
+        ]
         if known:
             self._publish(known[which % len(known)])
 

@@ -51,6 +51,8 @@ LOOK_EVERY: Final = timedelta(seconds=2)
 """How often to look at a close whose order is still at work."""
 CLOSED_MARKET_RETRY: Final = timedelta(seconds=15)
 LONGEST_RETRY_MS: Final = 15_000
+FORGOTTEN_AFTER: Final = timedelta(seconds=60)
+"""How long after the time for the next attempt refusals count no more: nothing was to be closed since."""
 _replace: Final = msgspec.structs.replace
 
 _NOT_FAILURES: Final = frozenset({"market_closed", "position_not_found", "order_not_found", "partial_not_supported"})
@@ -205,7 +207,7 @@ def _cancel_answered(state: AccountState, cancel: Cancel, event: CommandEnded, e
 
 
 def _refused(state: AccountState, key: str, code: str, envelope: Envelope, *, look: bool = False) -> AccountState:
-    old = state.retries.get(key)
+    old = _refused_lately(state, key, envelope.at)
     # A position that the broker has shown since it last said that there is none is not closed: people must hear of it.
     contradicted = old is not None and old.code == code == "position_not_found"
     failures = (old.failures if old else 0) + (0 if code in _NOT_FAILURES and not contradicted else 1)
@@ -224,6 +226,12 @@ def _refused(state: AccountState, key: str, code: str, envelope: Envelope, *, lo
         refusals=refusals,
     )
     return _replace(state, retries=with_item(state.retries, key, retry))
+
+
+def _refused_lately(state: AccountState, key: str, at: datetime) -> Retry | None:
+    """Return the refusals that count towards the next pause: not those of something that was over long ago."""
+    old = state.retries.get(key)
+    return old if old is not None and at - old.not_before < FORGOTTEN_AFTER else None
 
 
 def retry_delay(failures: int) -> timedelta:
@@ -267,7 +275,7 @@ def _weigh(state: AccountState, close: Close, event: SnapshotReported, at: datet
         state = watched_on(_without(state, close), close, at, done=done)
         if done:
             return _replace(state, retries=with_item(state.retries, close.contract, None))
-        old = state.retries.get(close.contract)
+        old = _refused_lately(state, close.contract, at)
         failures = (old.failures if old else 0) + 1
         refusals = (old.refusals if old else 0) + 1
         not_before = at + retry_delay(refusals)

@@ -93,6 +93,22 @@ def test_a_refusal_is_retried_at_once_and_then_ever_later() -> None:
         assert len(desk.closes) == expected
 
 
+def test_refusals_of_long_ago_do_not_slow_a_new_close_down() -> None:
+    """The broker refused, the trader sold himself; hours later another excess is asked for at once after a refusal."""
+    desk = trimmed()
+    for _ in range(4):
+        desk.outcome(Outcome.REJECTED, "5")
+        desk.wait(timedelta(seconds=20))
+    desk.outcome(Outcome.REJECTED, "5")
+    desk.fill("sell", 1, "ES", "5800")
+    desk.wait(timedelta(hours=2))
+    desk.forget()
+    desk.fill("buy", 1, "ES", "5800")
+    desk.outcome(Outcome.REJECTED, "5")
+
+    assert len(desk.closes) == 2
+
+
 def test_three_refusals_are_told_once() -> None:
     """The third real refusal puts the account into its error state and tells people, once."""
     desk = trimmed()

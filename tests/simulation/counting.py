@@ -10,8 +10,11 @@ from tests.simulation.truth import Change, Today
 
 MERGED_WITHIN: Final = timedelta(seconds=2)
 REMEMBERED: Final = timedelta(hours=24)
-ALIKE_WITHIN: Final = timedelta(seconds=6)
-"""How long after a close of riskd's a trader's order on its side may be taken for riskd's, which counts for nothing."""
+ALIKE_WITHIN: Final = timedelta(seconds=70)
+"""How long after a close of riskd's a trader's order on its side may be taken for riskd's, which counts for nothing.
+
+A close of which riskd was in doubt is watched for a minute.
+"""
 
 
 @dataclass(slots=True)
@@ -58,8 +61,11 @@ class Counting:
 
     def is_beyond(self, now: datetime) -> bool | None:
         """Tell whether more is held than may stay, None where that cannot be told."""
-        if self._unsure_until is not None and now <= self._unsure_until:
-            return None
+        if self._unsure_until is not None:
+            if now <= self._unsure_until:
+                return None
+            # What was held through the doubt may be what riskd has counted otherwise.
+            self._unsure_until, self.may_stay = None, dict(self._held)
         self._forget(now)
         return any(held != self.may_stay.get(contract, 0) for contract, held in self._held.items() if held)
 

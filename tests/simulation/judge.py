@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from riskd.domain.commands import Alert, AnyCommand, BrokerCommand, ClosePosition, LockAccount
-from riskd.domain.events import Envelope, Fill, Outcome, QuoteReported
+from riskd.domain.events import ConnectionChanged, Envelope, Fill, Outcome, QuoteReported
 from riskd.ports import JournalEntry
 from riskd.simulator.exchange.exchange import Reply
 from tests.simulation.chronicle import Chronicle
@@ -22,6 +22,7 @@ from tests.simulation.lockouts import Lockouts
 from tests.simulation.prices import Prices
 from tests.simulation.promptness import Promptness
 from tests.simulation.safety import Safety
+from tests.simulation.tidings import Tidings
 from tests.simulation.truth import AccountTruth, Change
 from tests.simulation.world import World
 from tests.simulation.wrongs import Wrongs
@@ -43,6 +44,7 @@ class Judge:
         self._costs: set[tuple[int, str]] = set()
         self.replay = Replay(world.compile_rules)
         self.chronicle = Chronicle()
+        self.tidings = Tidings(world)
         self._digest = sha256()
         self._encode = msgspec.json.Encoder().encode
         self.justice = Justice(world, self.lockouts, self.wrongs, self.promptness)
@@ -62,6 +64,7 @@ class Judge:
         self.safety.changed(account, change)
         self.wrongs.changed(account, change)
         self.justice.looked(account)
+        self.promptness.look(account)
         self.lockouts.changed(account)
 
     def look(self, accounts: Iterable[int]) -> None:
@@ -101,6 +104,13 @@ class Judge:
         """Hear of an event that riskd has taken, and of what it commanded."""
         self.chronicle.note(self._schedule.now, envelope, commands)
 
+    def connection(self, event: ConnectionChanged) -> None:
+        """Hear of a connection that riskd, with every account armed, has lost or has back."""
+        if event.up:
+            self.tidings.back(event.link)
+        else:
+            self.tidings.lost(event.link, self.chronicle.heard[-1].commands)
+
     @property
     def digest(self) -> str:
         """Return a text that is the same for the same commands."""
@@ -136,4 +146,5 @@ class Judge:
         """Hear of a crash."""
         self.tell("riskd died")
         self.safety.died()
+        self.tidings.began()
         self.prices.forget()

@@ -145,14 +145,21 @@ class Service:
             self._judge.quoted(event)
         elif isinstance(event, Fill):
             self._judge.told_of(event)
+        judged = self._process.ready
         self._process.receive(event, broker_at)
-        if isinstance(event, ConnectionChanged) and event.up:
-            self._reconnected(event.link)
+        if isinstance(event, ConnectionChanged):
+            self._connection(event, judged=judged)
 
     def receive_garbage(self, quote: QuoteReported) -> None:
         """Hand over prices that cannot be; the judge does not believe them."""
         if self._process is not None:
             self._process.receive(quote, quote.at)
+
+    def _connection(self, event: ConnectionChanged, *, judged: bool) -> None:
+        if judged and self._process is not None and self._process.alive:
+            self._judge.connection(event)
+        if event.up:
+            self._reconnected(event.link)
 
     def _reconnected(self, link: Link) -> None:
         if link is Link.USER_HUB:

@@ -104,7 +104,8 @@ class Wrongs:
             return f"state {account} free"
         newest = self._truth.of(account).newest_held()
         if newest is not None:
-            return f"close {account} {symbol_of_contract(newest)}"
+            rest = "" if name in (TOO_LARGE, TOO_LARGE_IN_ONE, TOO_OFTEN) else " left 0"
+            return f"close {account} {symbol_of_contract(newest)}{rest}"
         return "".join(f"cancel {account} {order.id}" for order in self._orders(account)[:1])
 
     # --- size --------------------------------------------------------------------------------------------------

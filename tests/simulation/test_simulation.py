@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.campaign import Case, Result, run, run_all, shrunk
+from tests.simulation.campaign import Case, Result, retold, run, run_all, shrunk
 from tests.simulation.faults import Fault
 
 REPOSITORY = Path(__file__).parents[2]
@@ -16,7 +16,9 @@ SLOW_SEEDS, SLOW_DAYS = 200, 5
 
 def told(result: Result) -> str:
     """Return what somebody needs who is to find out what went wrong."""
-    return "\n".join((*result.story, str(result.broken), f"again: {result.case.command}"))
+    scenario = retold(result)
+    text = scenario.text if scenario is not None and scenario.fails else "no scenario fails the same way"
+    return "\n".join((*result.story, str(result.broken), f"again: {result.case.command}", text))
 
 
 @pytest.mark.timeout(300)

@@ -1,6 +1,6 @@
 """Hear every rule, rank what they find, and tell a new violation from one that goes on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -52,18 +52,38 @@ class Verdict(msgspec.Struct, frozen=True):
 class _Prepared(msgspec.Struct, frozen=True):
     """One rulebook, sorted by what its rules take part in, so that a quote pays only for those that hear it."""
 
-    rulebook: Rulebook
-    warning: frozenset[str]
+    entries: tuple[RuleEntry, ...]
+    warning: tuple[RuleEntry, ...]
+    by_price: tuple[RuleEntry, ...]
+    warning_by_price: tuple[RuleEntry, ...]
+    choosy: tuple[RuleEntry, ...]
     remembering: tuple[RuleEntry, ...]
     watches_equity: bool
 
+    def asked(self, event: AnyEvent) -> tuple[Sequence[RuleEntry], Sequence[RuleEntry]]:
+        """Return the rules to hear about an event, and those of them that warn."""
+        # Only quotes come often enough to be worth skipping; anything else may have changed what every rule looks at.
+        if not isinstance(event, QuoteReported):
+            return self.entries, self.warning
+        deaf = [entry for entry in self.choosy if not entry.rule.applies_to(event)] if self.choosy else ()
+        if not deaf:
+            return self.by_price, self.warning_by_price
+        return [e for e in self.by_price if e not in deaf], [e for e in self.warning_by_price if e not in deaf]
+
 
 def _prepared(rulebook: Rulebook) -> _Prepared:
+    entries = tuple(rulebook.entries)
+    choosy = tuple(e for e in entries if not _inherits(e.rule, "applies_to"))
+    by_price = tuple(e for e in entries if e in choosy or not isinstance(e.rule, RiskRule) or e.rule.hears_quotes)
+    warning = tuple(e for e in entries if not _inherits(e.rule, "warnings"))
     return _Prepared(
-        rulebook,
-        warning=frozenset(e.rule_id for e in rulebook.entries if not _inherits(e.rule, "warnings")),
-        remembering=tuple(e for e in rulebook.entries if not _inherits(e.rule, "remember")),
-        watches_equity=any(e.rule.watches_equity for e in rulebook.entries),
+        entries=entries,
+        warning=warning,
+        by_price=by_price,
+        warning_by_price=tuple(e for e in warning if e in by_price),
+        choosy=choosy,
+        remembering=tuple(e for e in entries if not _inherits(e.rule, "remember")),
+        watches_equity=any(e.rule.watches_equity for e in entries),
     )
 
 
@@ -100,17 +120,13 @@ class RiskEngine:
         Errors: KeyError for an account without rules.
         """
         prepared = self._prepared[view.account.account]
-        quote = isinstance(event, QuoteReported)
         faults: list[str] = []
-        if prepared.remembering and not quote:
+        if prepared.remembering and not isinstance(event, QuoteReported):
             view = _looking_at(view, _remembered(view, prepared.remembering, event, faults))
         if prepared.watches_equity:
             view = _looking_at(view, _with_high_water(view))
-        # Only quotes come often enough to be worth skipping; anything else may have changed what every rule looks at.
-        entries = prepared.rulebook.entries
-        asked = [e for e in entries if e.rule.applies_to(event)] if quote else entries
+        asked, warning = prepared.asked(event)
         verdict = judge(view, asked, event)
-        warning = [e for e in asked if e.rule_id in prepared.warning]
         due = _warnings(view, warning, faults) if warning else ()
         if faults:
             verdict = _replace(verdict, faults=(*faults, *verdict.faults))

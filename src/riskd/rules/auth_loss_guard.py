@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 from riskd.domain.account_view import AccountView
 from riskd.domain.calendar import CHICAGO
-from riskd.domain.events import AnyEvent, Link, QuoteReported
+from riskd.domain.events import AnyEvent, Link
 from riskd.domain.violations import EnforcementAction, RuleViolation
 from riskd.rules.actions import alert
 from riskd.rules.contract import Category
@@ -40,14 +40,11 @@ class AuthLossGuardRule(ConfiguredRule):
     name: ClassVar[str] = "AuthLossGuard"
     category: ClassVar[Category] = Category.ALERT
     Params: ClassVar[type[RuleParams]] = AuthLossGuardParams
+    hears_quotes = False
 
     def __init__(self, params: Mapping[str, object]) -> None:
         """Read the parameters."""
         self._after = AuthLossGuardParams.model_validate(params).after
-
-    def applies_to(self, event: AnyEvent) -> bool:
-        """Hear everything but quotes: prices change nothing here."""
-        return not isinstance(event, QuoteReported)
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the violation of the first connection that has been lost for too long."""

@@ -14,7 +14,7 @@ import msgspec
 
 from riskd.domain.account import PnlSettings
 from riskd.domain.account_view import AccountView
-from riskd.domain.events import AnyEvent
+from riskd.domain.events import AnyEvent, QuoteReported
 from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarning
 
 
@@ -93,11 +93,17 @@ class RiskRulePlugin(Protocol):
 
 
 class RiskRule:
-    """The usual rule: answers everything but ``evaluate`` and ``get_enforcement_action``."""
+    """The usual rule: answers everything but ``evaluate`` and ``get_enforcement_action``.
+
+    Shape: ``hears_quotes`` tells whether a price alone can change what the rule says; a rule for which it cannot is
+    not asked at each of them.
+    """
+
+    hears_quotes: ClassVar[bool] = True
 
     def applies_to(self, event: AnyEvent) -> bool:
-        """Hear every event."""
-        return True
+        """Hear every event, quotes if they matter here."""
+        return self.hears_quotes or not isinstance(event, QuoteReported)
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the first violation, None where the limit holds."""

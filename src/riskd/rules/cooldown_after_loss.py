@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from riskd.domain.account import Execution
 from riskd.domain.account_view import AccountView
-from riskd.domain.events import AnyEvent, QuoteReported
+from riskd.domain.events import AnyEvent
 from riskd.domain.money import exact, show
 from riskd.domain.violations import EnforcementAction, RuleViolation
 from riskd.rules.actions import cool_down
@@ -137,6 +137,7 @@ class CooldownAfterLossRule(ConfiguredRule):
     name: ClassVar[str] = "CooldownAfterLoss"
     category: ClassVar[Category] = Category.FREQUENCY
     Params: ClassVar[type[RuleParams]] = CooldownAfterLossParams
+    hears_quotes = False
 
     def __init__(self, params: Mapping[str, object]) -> None:
         """Read the parameters."""
@@ -146,10 +147,6 @@ class CooldownAfterLossRule(ConfiguredRule):
             tiers.append(_Tier(checked.loss_threshold, checked.cooldown_duration))
         self._worst_first = tuple(sorted(tiers, key=lambda tier: tier.threshold))
         self._pauses = FromExecutions(lambda executions: tuple(self._begun(executions)))
-
-    def applies_to(self, event: AnyEvent) -> bool:
-        """Hear everything but quotes: only fills realize a loss."""
-        return not isinstance(event, QuoteReported)
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the violation that lasts longest."""

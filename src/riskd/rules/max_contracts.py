@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema, model_vali
 from pydantic_core import PydanticCustomError
 
 from riskd.domain.account_view import AccountView
-from riskd.domain.events import AnyEvent, QuoteReported
+from riskd.domain.events import AnyEvent
 from riskd.domain.orders import OrderType
 from riskd.domain.violations import EnforcementAction, RuleViolation
 from riskd.rules.actions import close_or_cancel
@@ -93,6 +93,7 @@ class MaxContractsRule(ConfiguredRule):
     name: ClassVar[str] = "MaxContracts"
     category: ClassVar[Category] = Category.CONTRACT
     Params: ClassVar[type[RuleParams]] = MaxContractsParams
+    hears_quotes = False
 
     def __init__(self, params: Mapping[str, object]) -> None:
         """Read the parameters."""
@@ -103,10 +104,6 @@ class MaxContractsRule(ConfiguredRule):
             largest_first=checked.order == "largest_risk",
             count_working=checked.count_working,
         )
-
-    def applies_to(self, event: AnyEvent) -> bool:
-        """Hear everything but quotes: prices change nothing here."""
-        return not isinstance(event, QuoteReported)
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the violation by what is held, else by what rests."""

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from riskd.domain.account_view import AccountView
-from riskd.domain.events import AnyEvent, QuoteReported
+from riskd.domain.events import AnyEvent
 from riskd.domain.violations import EnforcementAction, RuleViolation
 from riskd.rules.actions import close_or_cancel
 from riskd.rules.contract import Category
@@ -64,15 +64,12 @@ class MaxContractsPerInstrumentRule(ConfiguredRule):
     name: ClassVar[str] = "MaxContractsPerInstrument"
     category: ClassVar[Category] = Category.CONTRACT
     Params: ClassVar[type[RuleParams]] = MaxContractsPerInstrumentParams
+    hears_quotes = False
 
     def __init__(self, params: Mapping[str, object]) -> None:
         """Read the parameters."""
         checked = MaxContractsPerInstrumentParams.model_validate(params)
         self._limits = _Limits(by_root=checked.limits, default=checked.default)
-
-    def applies_to(self, event: AnyEvent) -> bool:
-        """Hear everything but quotes: prices change nothing here."""
-        return not isinstance(event, QuoteReported)
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the violation of the first product, by name, that is over its limit."""

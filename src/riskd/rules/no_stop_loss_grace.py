@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import BeforeValidator
 
 from riskd.domain.account_view import AccountView
-from riskd.domain.events import AnyEvent, QuoteReported
+from riskd.domain.events import AnyEvent
 from riskd.domain.orders import OrderType
 from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarning
 from riskd.rules.actions import close_whole
@@ -57,6 +57,7 @@ class NoStopLossGraceRule(ConfiguredRule):
     name: ClassVar[str] = "NoStopLossGrace"
     category: ClassVar[Category] = Category.PER_POSITION
     Params: ClassVar[type[RuleParams]] = NoStopLossGraceParams
+    hears_quotes = False
 
     def __init__(self, params: Mapping[str, object]) -> None:
         """Read the parameters."""
@@ -64,10 +65,6 @@ class NoStopLossGraceRule(ConfiguredRule):
         self._grace = checked.grace_period
         accepted = frozenset(OrderType(kind) for kind in checked.accept)
         self._protection = Protection(accepted, checked.max_stop_risk)
-
-    def applies_to(self, event: AnyEvent) -> bool:
-        """Hear everything but quotes: prices change nothing here."""
-        return not isinstance(event, QuoteReported)
 
     def remember(self, memory: Mapping[str, str], event: AnyEvent | None, state: AccountView) -> Mapping[str, str]:
         """Remember, by contract, since when its position has gone without enough stops.

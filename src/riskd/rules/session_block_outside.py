@@ -8,7 +8,7 @@ from pydantic import Field
 
 from riskd.domain.account_view import AccountView
 from riskd.domain.calendar import CHICAGO
-from riskd.domain.events import AnyEvent, QuoteReported
+from riskd.domain.events import AnyEvent
 from riskd.domain.exchange_days import schedule_of
 from riskd.domain.violations import EnforcementAction, RuleViolation, RuleWarning
 from riskd.rules.actions import close_or_cancel
@@ -58,15 +58,12 @@ class SessionBlockOutsideRule(ConfiguredRule):
     name: ClassVar[str] = "SessionBlockOutside"
     category: ClassVar[Category] = Category.SESSION
     Params: ClassVar[type[RuleParams]] = SessionBlockOutsideParams
+    hears_quotes = False
 
     def __init__(self, params: Mapping[str, object]) -> None:
         """Read the parameters."""
         self._params = SessionBlockOutsideParams.model_validate(params)
         self._tables: dict[str, Timetable] = {}
-
-    def applies_to(self, event: AnyEvent) -> bool:
-        """Hear everything but quotes: prices change nothing here."""
-        return not isinstance(event, QuoteReported)
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the violation while anything is held or could be entered outside the hours."""

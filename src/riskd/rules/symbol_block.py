@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import BeforeValidator
 
 from riskd.domain.account_view import AccountView
-from riskd.domain.events import AnyEvent, QuoteReported
+from riskd.domain.events import AnyEvent
 from riskd.domain.violations import EnforcementAction, RuleViolation
 from riskd.rules.actions import close_or_cancel
 from riskd.rules.contract import Category
@@ -29,14 +29,11 @@ class SymbolBlockRule(ConfiguredRule):
     name: ClassVar[str] = "SymbolBlock"
     category: ClassVar[Category] = Category.SESSION
     Params: ClassVar[type[RuleParams]] = SymbolBlockParams
+    hears_quotes = False
 
     def __init__(self, params: Mapping[str, object]) -> None:
         """Read the parameters."""
         self._blocked = frozenset(SymbolBlockParams.model_validate(params).blocked_symbols)
-
-    def applies_to(self, event: AnyEvent) -> bool:
-        """Hear everything but quotes: prices change nothing here."""
-        return not isinstance(event, QuoteReported)
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the violation of the first blocked product, by name, that is held or could be entered."""

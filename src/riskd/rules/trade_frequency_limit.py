@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from riskd.domain.account import Execution
 from riskd.domain.account_view import AccountView
 from riskd.domain.calendar import CHICAGO, next_reset
-from riskd.domain.events import AnyEvent, QuoteReported
+from riskd.domain.events import AnyEvent
 from riskd.domain.violations import EnforcementAction, Reduction, RuleViolation
 from riskd.rules.actions import close_or_cancel
 from riskd.rules.contract import Category
@@ -89,6 +89,7 @@ class TradeFrequencyLimitRule(ConfiguredRule):
     name: ClassVar[str] = "TradeFrequencyLimit"
     category: ClassVar[Category] = Category.FREQUENCY
     Params: ClassVar[type[RuleParams]] = TradeFrequencyLimitParams
+    hears_quotes = False
 
     def __init__(self, params: Mapping[str, object]) -> None:
         """Read the parameters."""
@@ -101,10 +102,6 @@ class TradeFrequencyLimitRule(ConfiguredRule):
         )
         self._day = date.min
         self._told_apart = FromExecutions(partial(self._count, day=self._day))
-
-    def applies_to(self, event: AnyEvent) -> bool:
-        """Hear everything but quotes: prices are no trades."""
-        return not isinstance(event, QuoteReported)
 
     def remember(self, memory: Mapping[str, str], event: AnyEvent | None, state: AccountView) -> Mapping[str, str]:
         """Remember, by contract, the signed quantity that may stay where a trade beyond the count opened more.

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from riskd.domain.account_view import AccountView
 from riskd.domain.calendar import day_start, next_reset
-from riskd.domain.events import AnyEvent, QuoteReported
+from riskd.domain.events import AnyEvent
 from riskd.domain.violations import EnforcementAction, RuleViolation
 from riskd.rules.actions import flatten_and_lock
 from riskd.rules.contract import Category
@@ -38,15 +38,12 @@ class LosingStreakRule(ConfiguredRule):
     name: ClassVar[str] = "LosingStreak"
     category: ClassVar[Category] = Category.LOCKOUT
     Params: ClassVar[type[RuleParams]] = LosingStreakParams
+    hears_quotes = False
 
     def __init__(self, params: Mapping[str, object]) -> None:
         """Read the parameters."""
         checked = LosingStreakParams.model_validate(params)
         self._most, self._ignore_below = checked.most, checked.ignore_below
-
-    def applies_to(self, event: AnyEvent) -> bool:
-        """Hear everything but quotes: only fills close a position."""
-        return not isinstance(event, QuoteReported)
 
     def evaluate(self, event: AnyEvent | None, state: AccountView) -> RuleViolation | None:
         """Return the violation while the streak is as long as is allowed, or longer."""

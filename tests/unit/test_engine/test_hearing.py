@@ -1,5 +1,7 @@
 """Which rules are asked about an event: all of them, but at a price only those that prices matter to."""
 
+from typing import ClassVar
+
 import pytest
 
 from riskd.domain.account_view import AccountView
@@ -13,8 +15,8 @@ from tests.support.rule_builders import NOON, contract, view
 class Listening(RiskRule):
     """A rule that notes what it is asked about, and finds nothing."""
 
-    name = "Listening"
-    category = Category.LOCKOUT
+    name: ClassVar[str] = "Listening"
+    category: ClassVar[Category] = Category.LOCKOUT
 
     def __init__(self) -> None:
         self.heard: list[AnyEvent | None] = []

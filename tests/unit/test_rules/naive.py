@@ -8,11 +8,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fractions import Fraction
+from math import floor
 
 POINT = {"MNQ": Fraction(2), "NQ": Fraction(20), "ES": Fraction(50), "CL": Fraction(1000)}
 TICK_VALUE = {"MNQ": Fraction(1, 2), "NQ": Fraction(5), "ES": Fraction(25, 2), "CL": Fraction(10)}
 MINIS = {"MNQ": Fraction(1, 10), "NQ": Fraction(1), "ES": Fraction(1), "CL": Fraction(1)}
 FAMILY = {"MNQ": "nasdaq", "NQ": "nasdaq", "ES": "sp", "CL": "crude"}
+
+
+def cents(amount: Fraction) -> Fraction:
+    """Round half a cent up; a fill that turns a position pays for two, each in whole cents."""
+    return Fraction(floor(amount * 100 + Fraction(1, 2)), 100)
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,9 @@ class Book:
         self, place: int, trade: Trade, results: dict[tuple[str, int], Fraction], positions: dict[str, int]
     ) -> None:
         sign, left, closed = (1 if trade.quantity > 0 else -1), abs(trade.quantity), 0
-        share = trade.fee / abs(trade.quantity)
+        opposite = [one for one in self._of(trade.root) if one.sign != sign]
+        opened = max(left - len(opposite), 0)
+        for_the_new = cents(trade.fee * opened / left)
         if not self._of(trade.root):
             positions[trade.root] = positions.get(trade.root, 0) + 1
         old = (trade.root, positions[trade.root])
@@ -92,16 +100,18 @@ class Book:
             self.held.remove(gone)
             made = (trade.price - gone.price) * gone.sign * POINT[trade.root]
             self.realized += made
-            results[old] = results.get(old, Fraction(0)) + made - share
+            results[old] = results.get(old, Fraction(0)) + made
             left, closed = left - 1, closed + 1
         if closed:
+            results[old] -= trade.fee - for_the_new
             self.closings.append((trade, old[1], results[old]))
         if left and closed:
             positions[trade.root] += 1
         new = (trade.root, positions[trade.root])
         for _ in range(left):
             self.held.append(Single(trade.root, sign, trade.price, len(self.held) + place * 1000, trade))
-            results[new] = results.get(new, Fraction(0)) - share
+        if left:
+            results[new] = results.get(new, Fraction(0)) - for_the_new
         self.openings[place] = left
 
     def _of(self, root: str) -> list[Single]:

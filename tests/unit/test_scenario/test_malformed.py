@@ -66,6 +66,14 @@ FACTS = st.sampled_from(
 TIMES = st.sampled_from(("", "next day "))
 
 
+def test_a_price_that_moved_nobody_may_be_lost_in_a_crash() -> None:
+    """It stands in no line of the journal; what is opened later has its price anew."""
+    lines = "09:00 MNQ 17875.00\n09:01 crash\n09:02 A1 fill buy 1 MNQ @ 17880.00\n09:03 crash\n"
+    (scenario,) = parse("x", HEAD + lines)
+
+    assert not asyncio.run(run_on_core(scenario)).failures
+
+
 @pytest.mark.slow
 @given(st.lists(st.tuples(TIMES, FACTS), min_size=1, max_size=10))
 @settings(max_examples=40, deadline=None)

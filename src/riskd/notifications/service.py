@@ -152,7 +152,7 @@ class NotificationService:
         """Wait until all that was taken has had its quick attempts, and tell whether it has."""
         return self._open.wait(timeout_s)
 
-    def close(self, timeout_s: float = 2.0) -> None:
+    def close(self, timeout_s: float = 5.0) -> None:
         """Give what is fresh a last chance, then stop; critical letters stay in the outbox for the next start."""
         if self._intake is None or self._closed:
             return

@@ -36,13 +36,11 @@ def measure_process(directory: Path) -> Footprint:
     """Start `riskd-admin run` several times against `riskd-gateway`; let the last one idle."""
     with _gateway() as ready:
         environment = {**os.environ, **{f"RISKD_{key.upper()}": str(value) for key, value in ready.items()}}
-        config = directory / "config.json"
-        config.write_text(json.dumps(_config()), encoding="utf-8")
         starts = []
         for number in range(_STARTS - 1):
-            with _daemon(config, directory / str(number), environment) as (_, took_s):
+            with _daemon(directory / str(number), environment) as (_, took_s):
                 starts.append(took_s)
-        with _daemon(config, directory / "last", environment) as (process, took_s):
+        with _daemon(directory / "last", environment) as (process, took_s):
             starts.append(took_s)
             time.sleep(_SETTLE_S)
             before = process.cpu_times()
@@ -76,9 +74,13 @@ def _gateway() -> Iterator[dict[str, object]]:
 
 
 @contextmanager
-def _daemon(config: Path, state: Path, environment: dict[str, str]) -> Iterator[tuple[psutil.Process, float]]:
+def _daemon(directory: Path, environment: dict[str, str]) -> Iterator[tuple[psutil.Process, float]]:
+    """Start riskd with a configuration of its own: beside that it notes which state directory belongs to it."""
+    directory.mkdir()
+    config = directory / "config.json"
+    config.write_text(json.dumps(_config()), encoding="utf-8")
+    arguments = ("run", "--config", str(config), "--state-dir", str(directory / "state"), "--json", "--yes")
     began = time.perf_counter()
-    arguments = ("run", "--config", str(config), "--state-dir", str(state), "--json", "--yes")
     with _running("admin", *arguments, environment=environment) as daemon:
         _line(daemon, '"event":"ready"')
         yield psutil.Process(daemon.pid), time.perf_counter() - began

@@ -24,11 +24,15 @@ def relapses(state: AccountState) -> bool:
 
 def lock_again(draft: Draft) -> None:
     """Bring back the lockouts under which something was done that is heard of only now, until it is undone."""
-    back = tuple(lockout for lockout in draft.state.lapsed if _left_over(draft.state, lockout))
-    lapsed = tuple(lockout for lockout in draft.state.lapsed if lockout not in back)
-    draft.state = _replace(draft.state, lockouts=(*draft.state.lockouts, *back), lapsed=lapsed)
+    state = draft.state
+    standing = {lockout.cause for lockout in state.lockouts}
+    back = tuple(x for x in state.lapsed if x.cause not in standing and _left_over(state, x))
+    if not back:
+        return
+    lapsed = tuple(x for x in state.lapsed if x not in back)
+    draft.state = _replace(state, lockouts=(*state.lockouts, *back), lapsed=lapsed)
     for lockout in back:
-        draft.command(_lock_command(draft.state.account, lockout))
+        draft.command(_lock_command(state.account, lockout))
 
 
 def _left_over(state: AccountState, lockout: Lockout) -> bool:
@@ -50,8 +54,8 @@ def end_what_has_ended(draft: Draft) -> None:
         draft.state = state = _replace(state, no_new_risk=lasting)
     if not state.lockouts or state.flatten is not None:
         return
-    ended = tuple(x for x in state.lockouts if x.until is not None and x.until <= draft.at)
-    ended = tuple(x for x in ended if not _left_over(state, x))
+    over = (x for x in state.lockouts if x.until is not None and x.until <= draft.at)
+    ended = tuple(x for x in over if not _left_over(state, x))
     if not ended:
         return
     standing = tuple(x for x in state.lockouts if x not in ended)

@@ -131,3 +131,20 @@ def test_an_order_placed_under_a_lockout_while_riskd_was_away_is_cancelled() -> 
 
     assert desk.state.locked
     assert desk.cancels == ["7"]
+
+
+def test_a_lockout_that_stands_again_is_not_shortened_by_the_one_before() -> None:
+    """Locked anew in the next day by the same rule: what is heard late of the day before is closed under that."""
+    desk = locked_and_flat()
+    desk.wait("2026-03-10 17:00:00")
+    desk.fill("buy", 2, "MNQ", "21000")
+    desk.fill("sell", 2, "MNQ", "20900")
+    desk.snapshot()
+    (lockout,) = desk.state.lockouts
+
+    desk.publish(bought("2026-03-10 16:59:58", "one"))
+    desk.publish(bought("2026-03-10 16:59:59", "another"))
+
+    assert desk.state.lockouts == (lockout,)
+    assert desk.closes == [(contract("MNQ"), None)]
+    assert not desk.state.no_new_risk
